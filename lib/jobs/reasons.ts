@@ -1,0 +1,34 @@
+import type { FinalState } from './types.ts'
+
+/** What a reason answers: how the job ends, whether the same request may be sent again, what to tell a person. */
+export interface ReasonAnswers {
+  final: FinalState
+  /** The job surely did no work that a second run would repeat, or its failure was not its own. */
+  mayRepeat: boolean
+  tell: string
+}
+
+/**
+ * Why a job ended. Each driver maps its engine's words to these; an end without a reason does not exist.
+ * A driver that meets a new kind of end adds a row here.
+ */
+export const REASONS = {
+  Completed: { final: 'succeeded', mayRepeat: false, tell: 'ended with exit code 0' },
+  NonZeroExit: { final: 'failed', mayRepeat: false, tell: 'ended with an exit code other than 0' },
+  KilledBySignal: { final: 'failed', mayRepeat: false, tell: 'was killed by a signal that this service did not send' },
+  CommandNotFound: { final: 'failed', mayRepeat: false, tell: 'its program was not found where it should run' },
+  NotExecutable: { final: 'failed', mayRepeat: false, tell: 'its program cannot be executed' },
+  StartFailed: { final: 'failed', mayRepeat: false, tell: 'could not be started' },
+  EngineRejected: { final: 'failed', mayRepeat: true, tell: 'was refused by the engine and never ran' },
+  DispatchExhausted: { final: 'failed', mayRepeat: true, tell: 'could not be handed to the engine in time and never ran' },
+  HostLost: { final: 'failed', mayRepeat: false, tell: 'its host went down, or the process that watched it was killed; its exit code is not known' },
+  CancelRequested: { final: 'cancelled', mayRepeat: false, tell: 'was cancelled on request' },
+  CancelledOutside: { final: 'cancelled', mayRepeat: false, tell: 'was withdrawn from the engine by someone else before it ran' },
+  TimeLimit: { final: 'timed_out', mayRepeat: false, tell: 'ran longer than its time limit and was stopped' },
+  StartDeadline: { final: 'timed_out', mayRepeat: false, tell: 'was not started by the engine in time and was withdrawn' },
+  EngineForgot: { final: 'lost', mayRepeat: false, tell: 'is no longer known to the engine, which never told how it ended' },
+  EngineUnreachable: { final: 'lost', mayRepeat: false, tell: 'was given up because its engine could not be reached for too long' },
+} as const satisfies Record<string, ReasonAnswers>
+
+export type Reason = keyof typeof REASONS
+export const REASON_NAMES = Object.keys(REASONS) as Reason[]
