@@ -1,0 +1,269 @@
+/**
+ * A job's next step with its engine: dispatch (create, commit, release), look (observe, act on it), and the clearing of earlier
+ * generations. Status, delete and cleanup all come here; what each step may do is decided by `lifecycle.ts` and `writes.ts`.
+ * Every function returns the record as it then is, and never throws for an engine that could not be asked.
+ */
+import { EngineRejected, NeedsPreparation, type Backend, type Observation } from '../backends/contract.ts'
+import { errorText, PmanError } from '../errors.ts'
+import { engineCall, freshId, idsOf, type Core, type Turn } from './core.ts'
+import { engineJob } from './engine-job.ts'
+import { cancelledBeforeCommit, decideLook, isObservable, isWaiting, type End, type Step } from './lifecycle.ts'
+import { LIVE_CAPTURE } from './store.ts'
+import type { JobRecord, LogTail, Previous } from './types.ts'
+import * as writes from './writes.ts'
+
+/** What of a finished job's output is kept: its end. */
+export const CAPTURE_BOUNDS = { tailLines: 100_000, maxBytes: 4 * 1024 * 1024 }
+const LIVE_BYTES = 64 * 1024
+/** The engine's words, as they are kept in the record. */
+const MESSAGE_LENGTH = 2000
+
+/** The holder's part: waits for earlier generations, creates, commits, releases. Stops where the turn ends; cleanup takes over. */
+export async function dispatch(core: Core, held: JobRecord, turn: Turn): Promise<JobRecord> {
+  const { epoch } = held
+  let record = await clearPrevious(core, held, turn)
+  if (record.state === 'queued') record = await written(core, record, turn, writes.ready({ epoch }))
+  if (!isWaiting(record.state) || record.state === 'queued' || record.epoch !== epoch) return record
+  try {
+    return await createAndCommit(core, record, turn)
+  } catch (error) {
+    if (error instanceof EngineRejected) {
+      core.log('engine refused the job', { ...idsOf(record), error: error.message })
+      return written(core, record, turn, writes.exhausted({ epoch, reason: error.reason, message: short(error.message) }))
+    }
+    return undecided(core, record, 'dispatch is not done', error)
+  }
+}
+
+async function createAndCommit(core: Core, begun: JobRecord, turn: Turn): Promise<JobRecord> {
+  const { epoch } = begun
+  const backend = await core.backend(begun.compute)
+  const spec = await core.store.getRequest(begun, begun)
+  const compute = core.computes.get(begun.compute)
+  if (spec === undefined || compute === undefined) throw new PmanError('unreadable_record', `the request of job "${begun.jid}" is missing`)
+  const job = engineJob(begun, spec, compute, await core.deployment(), core.random)
+  let record = begun
+  let ref: string
+  for (;;) {
+    try {
+      const { prepared } = record
+      ref = await engineCall(core, turn, idsOf(record), (call) => backend.create(job, prepared, call))
+      break
+    } catch (error) {
+      if (!(error instanceof NeedsPreparation) || backend.prepare === undefined || record.prepared !== undefined) throw error
+      record = await written(core, record, turn, writes.pull({ epoch }))
+      if (record.epoch !== epoch) return record
+      const prepare = backend.prepare.bind(backend)
+      const prepared = await engineCall(core, turn, idsOf(record), (call) => prepare(job, call))
+      record = await written(core, record, turn, writes.prepared({ epoch, prepared }))
+      if (record.epoch !== epoch) return record
+    }
+  }
+  const commit = await core.store.write(record, turn.by, writes.commit({ epoch, ref }), record)
+  core.log('engine has the job', { ...idsOf(record), ref, committed: commit.applied })
+  return commit.applied && commit.record !== undefined ? release(core, backend, commit.record, turn) : (commit.record ?? record)
+}
+
+/** Sends one release of a committed job, for the attempt that the record holds. */
+async function release(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<JobRecord> {
+  const { ref, attempt, epoch } = record
+  if (ref === undefined) return record
+  try {
+    await engineCall(core, turn, idsOf(record), (call) => backend.release(ref, attempt, call))
+    core.log('released', { ...idsOf(record), attempt })
+    return record
+  } catch (error) {
+    if (!(error instanceof EngineRejected)) return undecided(core, record, 'release is not confirmed', error)
+    core.log('engine refused the release', { ...idsOf(record), attempt, error: error.message })
+    // a later refusal ends nothing: an earlier attempt may still start the job
+    if (attempt !== 1) return record
+    return written(core, record, turn, writes.refused({ epoch, reason: error.reason, message: short(error.message) }))
+  }
+}
+
+/** Asks the engine about a job that it has, and acts on the answer. `live`: also keep the end of a running job's log. */
+export async function look(core: Core, record: JobRecord, turn: Turn, live?: { known: Uint8Array; tailLines: number }): Promise<JobRecord> {
+  if (!isObservable(record)) return record.state === 'cancelling' ? cancelUncommitted(core, record, turn) : record
+  let backend: Backend
+  let seen: Observation
+  try {
+    backend = await core.backend(record.compute)
+    const { ref } = record
+    const [first] = await engineCall(core, turn, idsOf(record), (call) => backend.observe([ref], call))
+    seen = first ?? { kind: 'unknown', error: 'the driver gave no observation' }
+  } catch (error) {
+    seen = { kind: 'unknown', error: short(errorText(error)) }
+    return act(core, undefined, record, decideLook(record, seen, core.clock(), core.timing), turn)
+  }
+  core.log('looked', { ...idsOf(record), state: record.state, seen })
+  const running = seen.kind === 'state' && (seen.phase === 'running' || seen.phase === 'stopping')
+  if (live !== undefined && running && backend.supports.logsWhileRunning) await keepLiveLog(core, backend, record, turn, live)
+  return act(core, backend, record, decideLook(record, seen, core.clock(), core.timing), turn)
+}
+
+async function act(core: Core, backend: Backend | undefined, record: JobRecord, step: Step, turn: Turn): Promise<JobRecord> {
+  const { epoch, state, attempt } = record
+  switch (step.do) {
+    case 'nothing':
+      return record
+    case 'note':
+      if (isKnown(record, step.seen)) return record
+      return written(core, record, turn, writes.look({ epoch, state, seen: step.seen, running: false }))
+    case 'run':
+      return written(core, record, turn, writes.look({ epoch, state, seen: step.seen, running: true }))
+    case 'release': {
+      const again = await core.store.write(record, turn.by, writes.releaseAgain({ epoch, attempt }), record)
+      if (!again.applied || again.record === undefined || backend === undefined) return again.record ?? record
+      return release(core, backend, again.record, turn)
+    }
+    case 'stop':
+      return backend === undefined ? record : stop(core, backend, record, turn)
+    case 'end':
+      return finish(core, backend, record, step.end, turn)
+  }
+}
+
+/** Would a note only repeat what the record says? A count of looks never does. */
+function isKnown(record: JobRecord, seen: { message?: string | undefined; absent?: unknown; unreachable?: { error: string } | undefined }): boolean {
+  return (
+    seen.absent === undefined &&
+    record.absent === undefined &&
+    seen.message === record.message &&
+    seen.unreachable?.error === record.unreachable?.error
+  )
+}
+
+async function stop(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<JobRecord> {
+  const { ref } = record
+  if (ref === undefined) return record
+  try {
+    if (backend.supports.stopForgets) await capture(core, backend, record, turn)
+    const answer = await engineCall(core, turn, idsOf(record), (call) => backend.stop(ref, call))
+    core.log('stopped', { ...idsOf(record), answer })
+    return record
+  } catch (error) {
+    return undecided(core, record, 'stop is not confirmed', error)
+  }
+}
+
+/** The log is kept before the final state is written, so that a finished job always has it. */
+async function finish(core: Core, backend: Backend | undefined, record: JobRecord, end: End, turn: Turn): Promise<JobRecord> {
+  const kept = backend === undefined || end.state === 'lost' ? undefined : await capture(core, backend, record, turn)
+  const message = end.message === undefined ? undefined : short(end.message)
+  const row = writes.end({
+    epoch: record.epoch,
+    state: record.state,
+    end: { ...end, message },
+    capture: kept?.name,
+    logTruncated: kept?.truncated,
+  })
+  const result = await core.store.write(record, turn.by, row, record)
+  core.log('ended', { ...idsOf(record), applied: result.applied, state: end.state, reason: end.reason, exitCode: end.exitCode })
+  if (result.applied) await tidy(core, record)
+  return result.record ?? record
+}
+
+async function capture(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<{ name: string; truncated: boolean } | undefined> {
+  const { ref, generation } = record
+  if (ref === undefined) return undefined
+  let log: LogTail
+  try {
+    log = await engineCall(core, turn, idsOf(record), (call) => backend.logs(ref, CAPTURE_BOUNDS, call))
+  } catch (error) {
+    core.log('log is not readable', { ...idsOf(record), error: errorText(error) })
+    return undefined
+  }
+  const name = freshId(core)
+  await core.store.putLog(record, generation, name, log)
+  return { name, truncated: log.truncated }
+}
+
+async function keepLiveLog(
+  core: Core,
+  backend: Backend,
+  record: JobRecord & { ref: string },
+  turn: Turn,
+  live: { known: Uint8Array; tailLines: number },
+): Promise<void> {
+  try {
+    const bounds = { tailLines: live.tailLines, maxBytes: LIVE_BYTES }
+    const log = await engineCall(core, turn, idsOf(record), (call) => backend.logs(record.ref, bounds, call))
+    if (!Buffer.from(log.bytes).equals(live.known)) await core.store.putLog(record, record.generation, LIVE_CAPTURE, log)
+  } catch (error) {
+    core.log('log is not readable', { ...idsOf(record), error: errorText(error) })
+  }
+}
+
+/** A cancel before the commit fenced the holder: what it may have made is inert, and is looked for once before the end is written. */
+async function cancelUncommitted(core: Core, record: JobRecord, turn: Turn): Promise<JobRecord> {
+  try {
+    const backend = await core.backend(record.compute)
+    if (!(await removeByName(core, backend, record, record.engineName, turn))) return record
+  } catch (error) {
+    return undecided(core, record, 'cancel is not confirmed', error)
+  }
+  return finish(core, undefined, record, cancelledBeforeCommit(record), turn)
+}
+
+/** Removes everything that has this engine name; true once nothing is seen any more. */
+async function removeByName(core: Core, backend: Backend, record: JobRecord, engineName: string, turn: Turn): Promise<boolean> {
+  const found = await engineCall(core, turn, idsOf(record), (call) => backend.find(engineName, call))
+  const answers = []
+  for (const { ref } of found) answers.push(await engineCall(core, turn, idsOf(record), (call) => backend.remove(ref, call)))
+  return answers.every((answer) => answer === 'gone')
+}
+
+/** Ends and removes what the engine still holds of earlier generations; each that is surely over leaves `previous`. */
+export async function clearPrevious(core: Core, record: JobRecord, turn: Turn): Promise<JobRecord> {
+  let current = record
+  for (const entry of record.previous) {
+    try {
+      const over = await clear(core, current, entry, turn)
+      if (over === 'going') continue
+      const { tombstone } = core.timing
+      const row = writes.removed({ engineName: entry.engineName, kept: over === 'kept', tombstone })
+      current = await written(core, current, turn, row)
+      core.log('removed', { ...idsOf(current), engineName: entry.engineName, over })
+    } catch (error) {
+      undecided(core, current, 'removal is not confirmed', error)
+    }
+  }
+  if (current.previous.length < record.previous.length) await tidy(core, current)
+  return current
+}
+
+async function clear(core: Core, record: JobRecord, entry: Previous, turn: Turn): Promise<'gone' | 'kept' | 'going'> {
+  const backend = await core.backend(record.compute)
+  const { ref, engineName } = entry
+  if (ref === undefined) return (await removeByName(core, backend, record, engineName, turn)) ? 'gone' : 'going'
+  const ids = { ...idsOf(record), ref }
+  if (core.computes.get(record.compute)?.removeJobs !== false) return engineCall(core, turn, ids, (call) => backend.remove(ref, call))
+  const answer = entry.ended === true ? 'gone' : await engineCall(core, turn, ids, (call) => backend.stop(ref, call))
+  if (answer === 'going') return 'going'
+  const [seen] = await engineCall(core, turn, ids, (call) => backend.observe([ref], call))
+  if (seen?.kind === 'absent') return 'gone'
+  return entry.ended === true || seen?.kind === 'unknown' ? 'going' : 'kept'
+}
+
+/** Deletes log and request items that nothing refers to any more; what is left behind by a failure here costs space alone. */
+async function tidy(core: Core, record: JobRecord): Promise<void> {
+  try {
+    await core.store.sweepItems(record, 'referred')
+  } catch (error) {
+    core.log('items are not swept', { ...idsOf(record), error: errorText(error) })
+  }
+}
+
+async function written(core: Core, record: JobRecord, turn: Turn, row: writes.Row): Promise<JobRecord> {
+  const result = await core.store.write(record, turn.by, row, record)
+  return result.record ?? record
+}
+
+/** The engine could not be asked, or its answer is not known: the record stays, and cleanup goes on from it. */
+function undecided(core: Core, record: JobRecord, event: string, error: unknown): JobRecord {
+  if (error instanceof PmanError && error.code === 'store_unavailable') throw error
+  core.log(event, { ...idsOf(record), error: errorText(error) })
+  return record
+}
+
+const short = (text: string): string => (text.length <= MESSAGE_LENGTH ? text : `${text.slice(0, MESSAGE_LENGTH - 1)}…`)

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Backend } from '../../lib/backends/contract.ts'
+import { local } from '../../lib/backends/local/index.ts'
+import { cleanup, type CleanupReport } from '../../lib/jobs/cleanup.ts'
+import type { ComputeSettings, Core } from '../../lib/jobs/core.ts'
+import { dynamoStore } from '../../lib/jobs/dynamodb.ts'
+import { jobService, type JobService } from '../../lib/jobs/service.ts'
+import { DEFAULT_TIMING, type Timing } from '../../lib/jobs/timing.ts'
+import type { JobKey, JobRecord, JobSpec, Principal } from '../../lib/jobs/types.ts'
+import { testDynamoDb } from './dynamodb.ts'
+import { faulty, type FaultyBackend } from './faults.ts'
+import { spec } from './records.ts'
+
+export const ANYONE: Principal = { name: 'tester', scopes: ['read', 'write'] }
+
+/** The service on a real table and the real local engine, in this process, with a clock that can be put forward. */
+export interface Gateway {
+  service: JobService
+  core: Core
+  engine: FaultyBackend
+  /** Lines of the log, newest last. */
+  lines: { event: string; fields: Record<string, unknown> | undefined }[]
+  /** Milliseconds by which the service's clock is ahead. */
+  ahead: number
+  cleanup(): Promise<CleanupReport>
+  key(): JobKey
+  /** A job that counts its runs in its output directory, then goes on as the shell script says. */
+  script(key: JobKey, text: string, more?: Partial<JobSpec>): JobSpec
+  /** How often the job of this key has run. */
+  runs(key: JobKey): number
+  output(key: JobKey, file: string): string
+  record(key: JobKey): Promise<JobRecord | undefined>
+  /** Polls the status until the job is in one of these states. */
+  until(key: JobKey, ...states: JobRecord['state'][]): Promise<JobRecord>
+  stop(): Promise<void>
+}
+
+export async function testGateway(settings: Partial<ComputeSettings> = {}, timing: Partial<Timing> = {}): Promise<Gateway> {
+  const root = mkdtempSync(join(tmpdir(), 'pman-test-'))
+  const storebase = join(root, 'data')
+  mkdirSync(storebase)
+  const db = await testDynamoDb()
+  const times = { ...DEFAULT_TIMING, requestBudget: 4000, ...timing }
+  const lines: Gateway['lines'] = []
+  const clock = (): number => Date.now() + gateway.ahead
+  const store = dynamoStore({ client: db.client(), table: await db.table(), timing: times, clock, random: randomBytes })
+  const deployment = await store.deployment()
+  const real: Backend = local.open({
+    compute: 'here',
+    deployment,
+    host: 'machine',
+    storage: { type: 'host', storebase },
+    options: { directory: join(root, 'jobs'), killGrace: 300 },
+    credentials: () => Promise.resolve(undefined),
+  })
+  const engine = faulty(real)
+  const compute: ComputeSettings = {
+    name: 'here',
+    type: 'local',
+    storage: { type: 'host' },
+    homeWorkaround: false,
+    labels: {},
+    logsTail: 1000,
+    ignoreLimits: false,
+    removeJobs: true,
+    defaults: { cpuLimit: 0, memoryLimit: 0, gpuLimit: 0 },
+    ...settings,
+  }
+  const core: Core = {
+    store,
+    computes: new Map([['here', compute]]),
+    defaultCompute: 'here',
+    backend: () => Promise.resolve(engine),
+    deployment: () => Promise.resolve(deployment),
+    timing: times,
+    clock,
+    random: randomBytes,
+    log: (event, fields) => lines.push({ event, fields }),
+  }
+  const service = jobService(core)
+  let count = 0
+  const folder = (key: JobKey): string => key.jid.replace(/[^a-zA-Z0-9]/g, '_')
+
+  const gateway: Gateway = {
+    service,
+    core,
+    engine,
+    lines,
+    ahead: 0,
+    cleanup: () => cleanup(core),
+    key: () => ({ compute: 'here', jid: `job-${++count}` }),
+    script(key, text, more = {}) {
+      const [input, output] = [`${folder(key)}/in`, `${folder(key)}/out`]
+      for (const name of [input, output]) mkdirSync(join(storebase, name), { recursive: true })
+      return spec({
+        entrypoint: ['/bin/sh', '-c', `echo run >> /share/outgoing/runs\n${text}`],
+        args: [],
+        mounts: [
+          { field: 'input_dir', source: input, target: '/share/incoming', readOnly: true },
+          { field: 'output_dir', source: output, target: '/share/outgoing', readOnly: false },
+        ],
+        ...more,
+      })
+    },
+    runs: (key) => read(join(storebase, folder(key), 'out', 'runs')).split('\n').filter((line) => line === 'run').length,
+    output: (key, file) => read(join(storebase, folder(key), 'out', file)),
+    record: (key) => store.read(key),
+    async until(key, ...states) {
+      for (let tries = 0; tries < 400; tries++) {
+        const { record } = await service.status(ANYONE, key)
+        if (states.includes(record.state)) return record
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      throw new Error(`job ${key.jid} did not become ${states.join(' or ')}: ${JSON.stringify(await store.read(key))}`)
+    },
+    async stop() {
+      engine.mend()
+      for await (const { ref } of real.list({ signal: new AbortController().signal, deadline: Infinity, log: () => undefined })) {
+        await real.remove(ref, { signal: new AbortController().signal, deadline: Infinity, log: () => undefined })
+      }
+      await db.stop()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+  return gateway
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
