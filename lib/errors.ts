@@ -63,6 +63,7 @@ export function errorText(error: unknown): string {
   // by its shape: an error of another realm, as in a test, is no instance of Error
   const { code, message, name } = Object(error) as { code?: unknown; message?: unknown; name?: unknown }
   if (typeof message !== 'string') return String(error)
-  const prefix = typeof code === 'string' && !(error instanceof PmanError) ? `${code}: ` : ''
+  const told = typeof code !== 'string' || error instanceof PmanError || message.startsWith(code)
+  const prefix = told ? '' : `${code}: `
   return `${prefix}${message || String(name)}`
 }
