@@ -1,0 +1,35 @@
+/** Variables that tell how to reach an engine. */
+export type Variables = Readonly<Record<string, string>>
+
+/** A real engine that suites can run on. */
+export interface Engine {
+  /** What must be known to reach it, in the engine's file or in the environment. */
+  needs: readonly string[]
+  /** Throws unless it answers. */
+  probe(variables: Variables): Promise<void>
+  /** Test files, as jest matches them. */
+  suites: readonly string[]
+}
+
+/** How long an engine may take to answer, in ms. */
+const ANSWER_WITHIN = 5000
+
+/** Any answer will do: what it says is for the suites to judge. */
+async function answersHttp(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN) })
+  await response.arrayBuffer()
+}
+
+const AWS_ENDPOINTS = ['AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOINT_URL_SECRETS_MANAGER']
+
+/** The engines that are known by name. */
+export const ENGINES: Readonly<Record<string, Engine>> = {
+  aws: {
+    needs: [...AWS_ENDPOINTS, 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
+    probe: async (variables) => {
+      await Promise.all(AWS_ENDPOINTS.map((name) => answersHttp(variables[name] ?? '')))
+    },
+    suites: ['test/contract/store/', 'test/secrets'],
+  },
+  local: { needs: [], probe: async () => undefined, suites: ['test/contract/backend/local.test.ts'] },
+}
