@@ -1,75 +1,111 @@
 import { errorText } from '../errors.ts'
 import { engineCall, freshId, idsOf, type Core, type Turn } from './core.ts'
-import { clearPrevious, dispatch, look } from './drive.ts'
+import { clearPrevious, lookAtMany } from './drive.ts'
 import { deadlineOf, isFinal, isWaiting } from './lifecycle.ts'
 import { REASONS } from './reasons.ts'
-import type { JobRecord } from './types.ts'
+import { sweep, type FirstSeen } from './sweep.ts'
+import type { JobKey, JobRecord } from './types.ts'
 import * as writes from './writes.ts'
 
 /** What one run of cleanup has done. */
 export interface CleanupReport {
   looked: number
   failed: number
-  /** The time was over before everything due was seen; the next run goes on. */
-  unfinished: boolean
+  /** Computes where the time was over before everything due was seen; the next run goes on from there. */
+  unfinished: string[]
 }
 
 const PAGE = 25
 const BY = 'cleanup'
 
-/** One run of the scheduled cleanup: takes every due job a step further, within its time. Safe when two run. */
-export async function cleanup(core: Core): Promise<CleanupReport> {
-  const report: CleanupReport = { looked: 0, failed: 0, unfinished: false }
+/**
+ * One run of the scheduled cleanup: takes every due job a step further, and sweeps what no record explains. Safe when two run.
+ * Computes are worked on side by side, each with the whole time, so that a sick one delays no other.
+ */
+export async function cleanup(core: Core, firstSeen: FirstSeen): Promise<CleanupReport> {
+  const report: CleanupReport = { looked: 0, failed: 0, unfinished: [] }
   const end = core.clock() + core.timing.cleanupBudget
-  for (const compute of core.computes.keys()) {
-    let cursor: string | undefined
-    do {
-      const page = await core.store.due(compute, core.clock(), PAGE, cursor)
-      for (const key of page.items) {
-        if (core.clock() >= end) return { ...report, unfinished: true }
-        report.looked++
-        try {
-          const record = await core.store.read(key)
-          if (record !== undefined) await step(core, record, { by: BY, deadline: Math.min(end, core.clock() + core.timing.requestBudget) })
-        } catch (error) {
-          report.failed++
-          core.log('cleanup failed for a job', { ...key, error: errorText(error) })
-        }
+  await Promise.all(
+    [...core.computes.keys()].map(async (compute) => {
+      try {
+        await reconcile(core, compute, end, report)
+        if (await core.store.elect(`sweep-${compute}`, core.timing.sweepEvery)) await sweep(core, compute, firstSeen, { by: BY, deadline: end })
+      } catch (error) {
+        report.failed++
+        core.log('cleanup failed for a compute', { compute, error: errorText(error) })
       }
-      cursor = page.next
-    } while (cursor !== undefined)
-  }
+    }),
+  )
+  core.log('cleanup', { ...report })
   return report
 }
 
-/** What is next for a record: its deadline, its dispatch, a look, or what is left of an ended one. */
-async function step(core: Core, record: JobRecord, turn: Turn): Promise<void> {
-  const current = await meetDeadline(core, record, turn)
-  if (isFinal(current.state) || current.state === 'deleted') return retire(core, current, turn)
-  if (!isWaiting(current.state)) {
-    await look(core, current, turn)
-    return
+/** The due jobs of a compute, page by page, from where the run before has stopped. */
+async function reconcile(core: Core, compute: string, end: number, report: CleanupReport): Promise<void> {
+  const begun = await core.store.cursor(compute)
+  let cursor = begun
+  do {
+    if (core.clock() >= end) {
+      report.unfinished.push(compute)
+      await core.store.setCursor(compute, cursor)
+      return
+    }
+    const page = await core.store.due(compute, core.clock(), PAGE, cursor)
+    await visit(core, page.items, end, report)
+    cursor = page.next
+  } while (cursor !== undefined)
+  if (begun !== undefined) await core.store.setCursor(compute, undefined)
+}
+
+async function visit(core: Core, keys: readonly JobKey[], end: number, report: CleanupReport): Promise<void> {
+  const turn = (): Turn => ({ by: BY, deadline: Math.min(end, core.clock() + core.timing.requestBudget) })
+  const active: JobRecord[] = []
+  for (const key of keys) {
+    report.looked++
+    try {
+      // the index is a hint: the record says what there is to do
+      const record = await core.store.read(key)
+      if (record === undefined) continue
+      const current = await meetDeadline(core, record)
+      if (isFinal(current.state) || current.state === 'deleted') await retire(core, current, turn())
+      else if (isWaiting(current.state)) await redrive(core, current)
+      else active.push(current)
+    } catch (error) {
+      report.failed++
+      core.log('cleanup failed for a job', { ...key, error: errorText(error) })
+    }
   }
-  const { epoch } = current
-  const row = writes.takeOver({ epoch, newEpoch: freshId(core), leaseUntil: core.clock() + core.timing.lease })
-  const taken = await core.store.write(current, BY, row, current)
-  if (!taken.applied || taken.record === undefined) return
-  core.log('taken over', idsOf(taken.record))
-  await dispatch(core, taken.record, turn)
+  const elected = await Promise.all(active.map((record) => electedFor(core, record)))
+  await lookAtMany(core, elected.filter((record) => record !== undefined), turn())
+}
+
+/** Two runs at once, or a run and a poller, do not look at the same job twice. */
+async function electedFor(core: Core, record: JobRecord): Promise<JobRecord | undefined> {
+  if (record.ref === undefined) return record
+  const { pollInterval } = await core.backend(record.compute)
+  const result = await core.store.write(record, BY, writes.elect({ epoch: record.epoch, interval: pollInterval }), record)
+  return result.applied ? result.record : undefined
+}
+
+/** A job whose holder has let go, or is gone, is dispatched again. */
+async function redrive(core: Core, record: JobRecord): Promise<void> {
+  if ((record.leaseUntil ?? 0) > core.clock()) return
+  core.log('dispatch is asked for again', idsOf(record))
+  await core.requestDispatch(record)
 }
 
 /** Ends what has been in its state for too long; before the commit as never run, after it by a stop that the engine confirms. */
-async function meetDeadline(core: Core, record: JobRecord, turn: Turn): Promise<JobRecord> {
+async function meetDeadline(core: Core, record: JobRecord): Promise<JobRecord> {
   const deadline = deadlineOf(record, core.timing)
   if (deadline === undefined || core.clock() < deadline.at) return record
   const { epoch, state, engineName } = record
   const { reason } = deadline
   const rows = {
-    exhaust: () => writes.exhausted({ epoch, reason, message: REASONS[reason].tell }),
+    exhaust: () => writes.exhausted({ epoch, reason, message: record.message ?? REASONS[reason].tell }),
     cancel: () => writes.cancel({ engineName, epoch: freshId(core), reason }),
-    lose: () => writes.end({ epoch, state, end: { state: 'lost', reason } }),
+    lose: () => writes.end({ epoch, state, stopSent: record.stopSent, end: { state: 'lost', reason } }),
   }
-  const result = await core.store.write(record, turn.by, rows[deadline.then](), record)
+  const result = await core.store.write(record, BY, rows[deadline.then](), record)
   core.log('deadline', { ...idsOf(record), state, reason, applied: result.applied })
   return result.record ?? record
 }

@@ -1,8 +1,9 @@
-import type { Backend, Call, CallLog } from '../backends/contract.ts'
+import { EngineRejected, NeedsPreparation, type Backend, type Call, type CallLog } from '../backends/contract.ts'
+import type { Breaker } from './breaker.ts'
 import { nonce, type RandomBytes } from './naming.ts'
 import type { JobStore } from './store.ts'
 import type { Timing } from './timing.ts'
-import type { JobRecord } from './types.ts'
+import type { JobKey, JobRecord } from './types.ts'
 
 /** An inclusive range of numeric ids; both ends equal: that one. */
 export interface IdRange {
@@ -29,6 +30,12 @@ export interface ComputeSettings {
   imageAllowList?: readonly string[] | undefined
 }
 
+/** Where waiting is done: the process's own timers, or the simulation's. */
+export interface Timers {
+  /** Calls back after so many milliseconds; the returned function takes that back. */
+  after(milliseconds: number, then: () => void): () => void
+}
+
 /** What the use cases are built on; made once per process by `lib/app.ts`, injected in tests. */
 export interface Core {
   store: JobStore
@@ -39,11 +46,26 @@ export interface Core {
   backend(compute: string): Promise<Backend>
   /** The deployment's id, on every engine object. */
   deployment(): Promise<string>
+  /** Asks for a job to be dispatched by a function of its own, by its key alone. It may be lost, or come twice: cleanup asks again. */
+  requestDispatch(key: JobKey): Promise<void>
+  breaker: Breaker
   timing: Timing
   clock: () => number
+  timers: Timers
   random: RandomBytes
   log: CallLog
 }
+
+/** The process's own timers. */
+export const systemTimers: Timers = {
+  after(milliseconds, then) {
+    const timer = setTimeout(then, milliseconds)
+    return () => clearTimeout(timer)
+  },
+}
+
+export const sleep = (core: Core, milliseconds: number): Promise<void> =>
+  new Promise((resolve) => void core.timers.after(milliseconds, resolve))
 
 /** Who makes the changes, and until when: every engine call is aborted at the deadline, before the function answers. */
 export interface Turn {
@@ -55,7 +77,7 @@ export interface Turn {
 export const freshId = (core: Core): string => nonce(core.random)
 
 /** The ids that every line about a job carries. */
-export const idsOf = (record: JobRecord): Record<string, unknown> => ({
+export const idsOf = (record: JobRecord): Subject => ({
   compute: record.compute,
   jid: record.jid,
   generation: record.generation,
@@ -71,22 +93,45 @@ export class TurnOver extends Error {
   }
 }
 
-/** One engine call, aborted at the turn's deadline, and then given up even by a driver that does not heed the signal. */
-export async function engineCall<T>(core: Core, turn: Turn, ids: Record<string, unknown>, make: (call: Call) => Promise<T>): Promise<T> {
+/** The engine has not answered lately, and is left alone for a while. */
+export class EngineLeftAlone extends Error {
+  constructor() {
+    super('the engine has not answered lately and is left alone for a while')
+    this.name = 'EngineLeftAlone'
+  }
+}
+
+/** Whom an engine call is about, for its log lines; the breaker goes by the compute. */
+export type Subject = Record<string, unknown> & { compute: string }
+
+/**
+ * One engine call, aborted at the turn's deadline, and then given up even by a driver that does not heed the signal.
+ * Throws what the driver throws, TurnOver, or EngineLeftAlone.
+ */
+export async function engineCall<T>(core: Core, turn: Turn, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
+  const { compute } = subject
   const left = turn.deadline - core.clock()
   if (left <= 0) throw new TurnOver()
+  if (!core.breaker.allows(compute)) throw new EngineLeftAlone()
   const controller = new AbortController()
-  let timer: NodeJS.Timeout | undefined
+  let cancel = (): void => undefined
   const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    cancel = core.timers.after(left, () => {
       controller.abort(new TurnOver())
       reject(new TurnOver())
-    }, left)
+    })
   })
-  const log: CallLog = (event, fields) => core.log(event, { ...ids, ...fields })
+  const log: CallLog = (event, fields) => core.log(event, { ...subject, ...fields })
   try {
-    return await Promise.race([make({ signal: controller.signal, deadline: turn.deadline, log }), over])
+    const answer = await Promise.race([make({ signal: controller.signal, deadline: turn.deadline, log }), over])
+    core.breaker.answered(compute)
+    return answer
+  } catch (error) {
+    // a refusal is an answer too
+    if (error instanceof EngineRejected || error instanceof NeedsPreparation) core.breaker.answered(compute)
+    else core.breaker.failed(compute)
+    throw error
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }

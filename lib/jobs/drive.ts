@@ -1,5 +1,5 @@
 /**
- * A job's next step with its engine: dispatch (create, commit, release), look (observe, act on it), and the clearing of earlier
+ * A job's next step with its engine: handing over (create, commit, release), look (observe, act on it), and the clearing of earlier
  * generations. Status, delete and cleanup all come here; what each step may do is decided by `lifecycle.ts` and `writes.ts`.
  * Every function returns the record as it then is, and never throws for an engine that could not be asked.
  */
@@ -18,24 +18,33 @@ const LIVE_BYTES = 64 * 1024
 /** The engine's words, as they are kept in the record. */
 const MESSAGE_LENGTH = 2000
 
-/** The holder's part: waits for earlier generations, creates, commits, releases. Stops where the turn ends; cleanup takes over. */
-export async function dispatch(core: Core, held: JobRecord, turn: Turn): Promise<JobRecord> {
+/** How far a holder has come: the engine has the job or it has ended; it waits for an earlier generation; it needs preparing; a try failed. */
+export interface Progress {
+  record: JobRecord
+  stage: 'done' | 'waits' | 'prepares' | 'failed'
+  error?: string
+}
+
+/** The holder's part: waits for earlier generations, prepares if it may, creates, commits, releases. Stops where the turn ends. */
+export async function handToEngine(core: Core, held: JobRecord, turn: Turn, mayPrepare: boolean): Promise<Progress> {
   const { epoch } = held
   let record = await clearPrevious(core, held, turn)
   if (record.state === 'queued') record = await written(core, record, turn, writes.ready({ epoch }))
-  if (!isWaiting(record.state) || record.state === 'queued' || record.epoch !== epoch) return record
+  if (!isWaiting(record.state) || record.epoch !== epoch) return { record, stage: 'done' }
+  if (record.state === 'queued') return { record, stage: 'waits' }
   try {
-    return await createAndCommit(core, record, turn)
+    return await createAndCommit(core, record, turn, mayPrepare)
   } catch (error) {
     if (error instanceof EngineRejected) {
       core.log('engine refused the job', { ...idsOf(record), error: error.message })
-      return written(core, record, turn, writes.exhausted({ epoch, reason: error.reason, message: short(error.message) }))
+      const row = writes.exhausted({ epoch, reason: error.reason, message: short(error.message) })
+      return { record: await written(core, record, turn, row), stage: 'done' }
     }
-    return undecided(core, record, 'dispatch is not done', error)
+    return { record: undecided(core, record, 'dispatch is not done', error), stage: 'failed', error: short(errorText(error)) }
   }
 }
 
-async function createAndCommit(core: Core, begun: JobRecord, turn: Turn): Promise<JobRecord> {
+async function createAndCommit(core: Core, begun: JobRecord, turn: Turn, mayPrepare: boolean): Promise<Progress> {
   const { epoch } = begun
   const backend = await core.backend(begun.compute)
   const spec = await core.store.getRequest(begun, begun)
@@ -44,24 +53,28 @@ async function createAndCommit(core: Core, begun: JobRecord, turn: Turn): Promis
   const job = engineJob(begun, spec, compute, await core.deployment(), core.random)
   let record = begun
   let ref: string
+  let hasPrepared = false
   for (;;) {
     try {
       const { prepared } = record
       ref = await engineCall(core, turn, idsOf(record), (call) => backend.create(job, prepared, call))
       break
     } catch (error) {
-      if (!(error instanceof NeedsPreparation) || backend.prepare === undefined || record.prepared !== undefined) throw error
+      if (!(error instanceof NeedsPreparation) || backend.prepare === undefined || hasPrepared) throw error
       record = await written(core, record, turn, writes.pull({ epoch }))
-      if (record.epoch !== epoch) return record
+      if (record.epoch !== epoch) return { record, stage: 'done' }
+      if (!mayPrepare) return { record, stage: 'prepares' }
       const prepare = backend.prepare.bind(backend)
       const prepared = await engineCall(core, turn, idsOf(record), (call) => prepare(job, call))
+      hasPrepared = true
       record = await written(core, record, turn, writes.prepared({ epoch, prepared }))
-      if (record.epoch !== epoch) return record
+      if (record.epoch !== epoch) return { record, stage: 'done' }
     }
   }
   const commit = await core.store.write(record, turn.by, writes.commit({ epoch, ref }), record)
   core.log('engine has the job', { ...idsOf(record), ref, committed: commit.applied })
-  return commit.applied && commit.record !== undefined ? release(core, backend, commit.record, turn) : (commit.record ?? record)
+  if (!commit.applied || commit.record === undefined) return { record: commit.record ?? record, stage: 'done' }
+  return { record: await release(core, backend, commit.record, turn), stage: 'done' }
 }
 
 /** Sends one release of a committed job, for the attempt that the record holds. */
@@ -81,23 +94,61 @@ async function release(core: Core, backend: Backend, record: JobRecord, turn: Tu
   }
 }
 
+/** What a caller shows of a running job: the log that it has read, and how many lines it wants. */
+export interface LiveLog {
+  known: Uint8Array
+  tailLines: number
+}
+
 /** Asks the engine about a job that it has, and acts on the answer. `live`: also keep the end of a running job's log. */
-export async function look(core: Core, record: JobRecord, turn: Turn, live?: { known: Uint8Array; tailLines: number }): Promise<JobRecord> {
-  if (!isObservable(record)) return record.state === 'cancelling' ? cancelUncommitted(core, record, turn) : record
-  let backend: Backend
-  let seen: Observation
-  try {
-    backend = await core.backend(record.compute)
-    const { ref } = record
-    const [first] = await engineCall(core, turn, idsOf(record), (call) => backend.observe([ref], call))
-    seen = first ?? { kind: 'unknown', error: 'the driver gave no observation' }
-  } catch (error) {
-    seen = { kind: 'unknown', error: short(errorText(error)) }
-    return act(core, undefined, record, decideLook(record, seen, core.clock(), core.timing), turn)
+export async function look(core: Core, record: JobRecord, turn: Turn, live?: LiveLog): Promise<JobRecord> {
+  const [looked] = await lookAtMany(core, [record], turn, live)
+  return looked ?? record
+}
+
+/** As `look`, for jobs of one compute, with one question to the engine; `live` is for the first of them. */
+export async function lookAtMany(core: Core, records: readonly JobRecord[], turn: Turn, live?: LiveLog): Promise<JobRecord[]> {
+  const observable = records.filter(isObservable)
+  const { backend, seen } = await observed(core, observable, turn)
+  const after: JobRecord[] = []
+  for (const record of records) {
+    const index = isObservable(record) ? observable.indexOf(record) : -1
+    if (!isObservable(record)) after.push(record.state === 'cancelling' ? await cancelUncommitted(core, record, turn) : record)
+    else after.push(await actOn(core, backend, record, seen[index] ?? NO_ANSWER, turn, record === records[0] ? live : undefined))
   }
+  return after
+}
+
+const NO_ANSWER: Observation = { kind: 'unknown', error: 'the driver gave no observation' }
+
+/** One observation for each; where the engine could not be asked, that is what each of them says. */
+async function observed(core: Core, records: readonly Observable[], turn: Turn): Promise<{ backend: Backend | undefined; seen: Observation[] }> {
+  const [first] = records
+  if (first === undefined) return { backend: undefined, seen: [] }
+  try {
+    const backend = await core.backend(first.compute)
+    const refs = records.map(({ ref }) => ref)
+    const seen = await engineCall(core, turn, { compute: first.compute }, (call) => backend.observe(refs, call))
+    return { backend, seen }
+  } catch (error) {
+    const unknown: Observation = { kind: 'unknown', error: short(errorText(error)) }
+    return { backend: undefined, seen: records.map(() => unknown) }
+  }
+}
+
+type Observable = JobRecord & { ref: string }
+
+async function actOn(
+  core: Core,
+  backend: Backend | undefined,
+  record: Observable,
+  seen: Observation,
+  turn: Turn,
+  live: LiveLog | undefined,
+): Promise<JobRecord> {
   core.log('looked', { ...idsOf(record), state: record.state, seen })
   const running = seen.kind === 'state' && (seen.phase === 'running' || seen.phase === 'stopping')
-  if (live !== undefined && running && backend.supports.logsWhileRunning) await keepLiveLog(core, backend, record, turn, live)
+  if (live !== undefined && running && backend?.supports.logsWhileRunning === true) await keepLiveLog(core, backend, record, turn, live)
   return act(core, backend, record, decideLook(record, seen, core.clock(), core.timing), turn)
 }
 
@@ -133,16 +184,22 @@ function isKnown(record: JobRecord, seen: { message?: string | undefined; absent
   )
 }
 
+/** Tells the engine to stop a job, once the record says so; an engine that forgets what it has stopped is asked for the log before. */
 async function stop(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<JobRecord> {
-  const { ref } = record
+  const { ref, epoch } = record
   if (ref === undefined) return record
+  let told = record
   try {
-    if (backend.supports.stopForgets) await capture(core, backend, record, turn)
-    const answer = await engineCall(core, turn, idsOf(record), (call) => backend.stop(ref, call))
-    core.log('stopped', { ...idsOf(record), answer })
-    return record
+    if (record.stopSent !== true) {
+      const kept = backend.supports.stopForgets ? await capture(core, backend, record, turn) : undefined
+      told = await written(core, record, turn, writes.stopping({ epoch, capture: kept?.name, logTruncated: kept?.truncated }))
+      if (told.stopSent !== true) return told
+    }
+    const answer = await engineCall(core, turn, idsOf(told), (call) => backend.stop(ref, call))
+    core.log('stopped', { ...idsOf(told), answer })
+    return told
   } catch (error) {
-    return undecided(core, record, 'stop is not confirmed', error)
+    return undecided(core, told, 'stop is not confirmed', error)
   }
 }
 
@@ -153,6 +210,7 @@ async function finish(core: Core, backend: Backend | undefined, record: JobRecor
   const row = writes.end({
     epoch: record.epoch,
     state: record.state,
+    stopSent: record.stopSent,
     end: { ...end, message },
     capture: kept?.name,
     logTruncated: kept?.truncated,
@@ -181,9 +239,9 @@ async function capture(core: Core, backend: Backend, record: JobRecord, turn: Tu
 async function keepLiveLog(
   core: Core,
   backend: Backend,
-  record: JobRecord & { ref: string },
+  record: Observable,
   turn: Turn,
-  live: { known: Uint8Array; tailLines: number },
+  live: LiveLog,
 ): Promise<void> {
   try {
     const bounds = { tailLines: live.tailLines, maxBytes: LIVE_BYTES }

@@ -231,6 +231,31 @@ export function dynamoStore({ client, table, timing, clock, random }: DynamoStor
       return next.every((start) => start === 'end') ? { items } : { items, next: JSON.stringify(next) }
     }),
 
+    elect: guarded(async (compute: string, interval: number) => {
+      const now = clock()
+      try {
+        await db.send(
+          new PutCommand({
+            TableName: table,
+            Item: { ...ofCompute('election', compute), at: now },
+            ConditionExpression: 'attribute_not_exists(pk) OR #at <= :before',
+            ExpressionAttributeNames: { '#at': 'at' },
+            ExpressionAttributeValues: { ':before': now - interval },
+          }),
+        )
+        return true
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return false
+        throw error
+      }
+    }),
+
+    cursor: guarded(async (compute: string) => {
+      const item = await get(...keyOfCompute('cursor', compute))
+      return item?.cursor as string | undefined
+    }),
+    setCursor: guarded(async (compute: string, cursor: string | undefined) => put({ ...ofCompute('cursor', compute), cursor })),
+
     deployment: guarded(async () => {
       const known = await get('#deployment', 'id')
       if (known !== undefined) return String(known.id)
@@ -247,6 +272,13 @@ export function dynamoStore({ client, table, timing, clock, random }: DynamoStor
 
 /** Where the list of one shard goes on. */
 type ShardStart = 'newest' | 'end' | Item
+
+/** Where what concerns a whole compute is kept: `#<what>#<compute>`. */
+const keyOfCompute = (what: string, compute: string): [pk: string, sk: string] => [`#${what}#${compute}`, what]
+function ofCompute(what: string, compute: string): Item {
+  const [pk, sk] = keyOfCompute(what, compute)
+  return { pk, sk }
+}
 
 /** Was this write made: it is the record's last one, or in its history. */
 const holds = (record: JobRecord, writeId: string): boolean =>

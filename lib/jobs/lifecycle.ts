@@ -103,11 +103,14 @@ function itsOwnEnd({ seen }: Look): Step {
   return endFor(reason, { exitCode, message, startedAt, finishedAt })
 }
 
-/** While cancelling, an end with exit 0, or one before the request, stays the job's own; any other is what was asked for. */
+/**
+ * While cancelling, an end with exit 0, or one before the request, stays the job's own; any other is what was asked for.
+ * Once a stop was sent, the engine's clock is not asked: it may be behind ours.
+ */
 function endWhileCancelling(look: Look): Step {
   const { record, seen } = look
   if (seen.kind !== 'state' || seen.phase !== 'ended') return nothing()
-  const before = seen.finishedAt !== undefined && seen.finishedAt < record.stateSince
+  const before = record.stopSent !== true && seen.finishedAt !== undefined && seen.finishedAt < record.stateSince
   if (seen.exitCode === 0 || before) return itsOwnEnd(look)
   const { exitCode, message, startedAt, finishedAt } = seen
   return endFor(askedFor(record), { exitCode, message, startedAt, finishedAt })

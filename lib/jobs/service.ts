@@ -1,16 +1,18 @@
 import { EngineRejected, type Health, type Supports } from '../backends/contract.ts'
 import { errorText, invalid, PmanError } from '../errors.ts'
 import { engineCall, freshId, idsOf, type ComputeSettings, type Core, type Turn } from './core.ts'
-import { clearPrevious, CAPTURE_BOUNDS, dispatch, look } from './drive.ts'
+import { letGo } from './dispatcher.ts'
+import { clearPrevious, CAPTURE_BOUNDS, handToEngine, look } from './drive.ts'
 import { timeLimitOf } from './engine-job.ts'
 import { imageAllowed } from './image.ts'
 import { jidProblem } from './jid.ts'
 import { isFinal, isObservable } from './lifecycle.ts'
 import { tailOf } from './log-tail.ts'
 import { engineName } from './naming.ts'
+import { poll } from './poll.ts'
 import { differingFields, specHash } from './spec-hash.ts'
 import type { JobKey, JobRecord, JobSpec, LogTail, Principal, Scope } from './types.ts'
-import { cancel, elect, intent, isFree, remove } from './writes.ts'
+import { cancel, intent, isFree, remove } from './writes.ts'
 
 /** Raw bytes of log that a status answer carries at most. */
 const STATUS_LOG_BYTES = 1024 * 1024
@@ -121,6 +123,17 @@ export function jobService(core: Core): JobService {
     return core.store.write(key, by, row, read)
   }
 
+  /** The engine's part of a submission, as far as the request's time goes; `dispatch` does the rest. */
+  async function begun(held: JobRecord, now: Turn): Promise<JobStatus> {
+    const progress = await handToEngine(core, held, now, false)
+    const { record, stage } = progress
+    if (record.engineName === held.engineName && record.neverRan === true) throw rejection(record.message ?? 'the engine refused the job')
+    if (stage === 'done') return view(record)
+    const left = await letGo(core, progress, now.by)
+    await core.requestDispatch(left).catch((error: unknown) => core.log('dispatch is not asked for', { ...idsOf(left), error: errorText(error) }))
+    return view(left)
+  }
+
   async function submit(principal: Principal, given: JobKey, spec: JobSpec): Promise<JobStatus> {
     const { key, settings } = meant(principal, given, 'write')
     const now = turn(principal)
@@ -138,11 +151,7 @@ export function jobService(core: Core): JobService {
         continue
       }
       core.log('accepted', { ...idsOf(record), by: principal.name, engineName: record.engineName })
-      const begun = await dispatch(core, record, now)
-      if (begun.generation === record.generation && begun.neverRan === true && begun.state === 'failed') {
-        throw rejection(begun.message ?? 'the engine refused the job')
-      }
-      return view(begun)
+      return begun(record, now)
     }
   }
 
@@ -153,13 +162,11 @@ export function jobService(core: Core): JobService {
     const { record, log } = found
     const shown = (all: LogTail): Uint8Array => tailOf(all, { tailLines: settings.logsTail, maxBytes: STATUS_LOG_BYTES }).bytes
     if (!isObservable(record)) return view(record, shown(log))
-    const { pollInterval } = await core.backend(key.compute)
-    const elected = await core.store.write(key, principal.name, elect({ epoch: record.epoch, interval: pollInterval }), record)
-    if (!elected.applied || elected.record === undefined) return view(elected.record ?? record, shown(log))
-    const looked = await look(core, elected.record, turn(principal), { known: log.bytes, tailLines: settings.logsTail })
-    if (looked.state === 'deleted') throw unknownJob(key)
+    const polled = await poll(core, record, turn(principal), { known: log.bytes, tailLines: settings.logsTail })
+    if (polled === record) return view(record, shown(log))
+    if (polled.state === 'deleted') throw unknownJob(key)
     const after = await core.store.readWithLog(key, STATUS_LOG_BYTES)
-    return after === undefined ? view(looked, shown(log)) : view(after.record, shown(after.log))
+    return after === undefined ? view(polled, shown(log)) : view(after.record, shown(after.log))
   }
 
   async function logs(principal: Principal, given: JobKey, tailLines: number): Promise<LogTail> {

@@ -59,6 +59,14 @@ export interface JobStore {
   /** Jobs of a compute, newest first. */
   list(compute: string, limit: number, cursor?: string): Promise<Page<JobSummary>>
 
+  /**
+   * Elects one of those that want to ask the engine about many jobs of a compute: true for the first one within the interval (milliseconds).
+   */
+  elect(compute: string, interval: number): Promise<boolean>
+  /** What a run of cleanup has left for the next one; undefined: from the beginning. */
+  cursor(compute: string): Promise<string | undefined>
+  setCursor(compute: string, cursor: string | undefined): Promise<void>
+
   /** The deployment's random id, made at the first call and kept for ever. */
   deployment(): Promise<string>
 }

@@ -122,11 +122,16 @@ export const jobRecordSchema = z.strictObject({
   epoch: z.string(),
   leaseUntil: z.int().optional(),
   prepared: z.string().optional(),
+  /** How many tries to hand it to the engine have failed. */
+  tries: z.int().optional(),
   ref: z.string().optional(),
   /** How often a release was begun; 0 before the commit. */
   attempt: z.int(),
   /** Final, and surely without a run: the same request starts a new generation. */
   neverRan: z.boolean().optional(),
+
+  /** While `cancelling`: the engine was, or is about to be, told to stop it. */
+  stopSent: z.boolean().optional(),
 
   previous: z.array(previousSchema),
   /** Names the log items that the final state refers to. */

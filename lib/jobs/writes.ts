@@ -101,6 +101,24 @@ export function takeOver(args: { epoch: string; newEpoch: string; leaseUntil: nu
   }
 }
 
+/** renew, by the holder: waiting. No history. */
+export function renew(args: { epoch: string; leaseUntil: number }): Row {
+  return (current, stamp) => {
+    if (!held(current, args.epoch) || !isWaiting(current.state)) return undefined
+    return amended(current, { leaseUntil: args.leaseUntil }, stamp)
+  }
+}
+
+/** hand over, by the holder: waiting. Whoever comes next may take over at `leaseUntil`; `failed`: this was a try that has failed. */
+export function handOver(args: { epoch: string; leaseUntil: number; failed: boolean; message?: string | undefined }): Row {
+  return (current, stamp) => {
+    if (!held(current, args.epoch) || !isWaiting(current.state)) return undefined
+    const { leaseUntil, message } = args
+    const tries = args.failed ? (current.tries ?? 0) + 1 : current.tries
+    return amended(current, { leaseUntil, tries, message }, stamp)
+  }
+}
+
 /** ready, by the holder: queued, and nothing of an earlier generation may still run. */
 export function ready(args: { epoch: string }): Row {
   return (current, stamp) => {
@@ -130,7 +148,8 @@ export function commit(args: { epoch: string; ref: string }): Row {
   return (current, stamp) => {
     if (!held(current, args.epoch) || (current.state !== 'submitting' && current.state !== 'pulling')) return undefined
     if (current.ref !== undefined || current.previous.some(isOpen)) return undefined
-    return changed(current, 'commit', { state: 'submitted', ref: args.ref, attempt: 1, leaseUntil: undefined }, stamp)
+    const patch: Patch = { state: 'submitted', ref: args.ref, attempt: 1, leaseUntil: undefined, message: undefined }
+    return changed(current, 'commit', patch, stamp)
   }
 }
 
@@ -181,10 +200,21 @@ export function look(args: { epoch: string; state: State; seen: Seen; running: b
   }
 }
 
+export interface Ending {
+  epoch: string
+  state: State
+  /** As read: what an end means depends on it. */
+  stopSent?: boolean | undefined
+  end: End
+  capture?: string | undefined
+  logTruncated?: boolean | undefined
+}
+
 /** capture + end, by the elected: epoch and state as read, not final. The log items are written before. */
-export function end(args: { epoch: string; state: State; end: End; capture?: string | undefined; logTruncated?: boolean | undefined }): Row {
+export function end(args: Ending): Row {
   return (current, stamp) => {
     if (!held(current, args.epoch) || current.state !== args.state || !isActive(current.state)) return undefined
+    if (current.stopSent !== args.stopSent) return undefined
     const { state, reason, exitCode, message, startedAt, finishedAt } = args.end
     const patch: Patch = {
       state,
@@ -193,11 +223,12 @@ export function end(args: { epoch: string; state: State; end: End; capture?: str
       message,
       startedAt: startedAt ?? current.startedAt,
       finishedAt: finishedAt ?? stamp.now,
-      capture: args.capture,
-      logTruncated: args.logTruncated,
+      capture: args.capture ?? current.capture,
+      logTruncated: args.logTruncated ?? current.logTruncated,
       absent: undefined,
       unreachable: undefined,
       leaseUntil: undefined,
+      stopSent: undefined,
       // given up, not ended: the engine may still hold it
       previous: reason === 'EngineUnreachable' ? withThis(current) : current.previous,
     }
@@ -211,6 +242,15 @@ export function cancel(args: { engineName: string; epoch: string; reason: Reason
     if (current?.engineName !== args.engineName || !isActive(current.state) || current.state === 'cancelling') return undefined
     const patch: Patch = { state: 'cancelling', epoch: args.epoch, reason: args.reason, leaseUntil: undefined, observedAt: undefined }
     return changed(current, 'cancel', patch, stamp)
+  }
+}
+
+/** stopping, by whoever is about to tell the engine to stop it: epoch, cancelling. No history. */
+export function stopping(args: { epoch: string; capture?: string | undefined; logTruncated?: boolean | undefined }): Row {
+  return (current, stamp) => {
+    if (!held(current, args.epoch) || current.state !== 'cancelling') return undefined
+    const { capture = current.capture, logTruncated = current.logTruncated } = args
+    return amended(current, { stopSent: true, capture, logTruncated }, stamp)
   }
 }
 
@@ -243,3 +283,39 @@ export function expire(args: { engineName: string }): Row {
 }
 
 const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000)
+
+/** adopt, by cleanup: there is no record. For a job that the engine has run and whose record is gone. */
+export function adopt(args: Adoption): Row {
+  return (current, stamp) => {
+    if (current !== undefined) return undefined
+    const { key, ...rest } = args
+    const blank = {
+      ...rest,
+      compute: key.compute,
+      jid: key.jid,
+      schemaVersion: SCHEMA_VERSION,
+      state: 'running' satisfies State,
+      requestId: 'adopted',
+      image: '',
+      auid: '',
+      command: [],
+      warnings: [],
+      createdAt: stamp.now,
+      stateSince: stamp.now,
+      attempt: 1,
+      previous: [],
+      history: [],
+      writeId: stamp.writeId,
+    } as JobRecord
+    return changed(blank, 'adopt', {}, stamp)
+  }
+}
+
+export interface Adoption {
+  key: JobKey
+  generation: number
+  specHash: string
+  engineName: string
+  ref: string
+  epoch: string
+}

@@ -10,6 +10,7 @@ beforeAll(async () => {
 })
 beforeEach(() => {
   gateway.engine.mend()
+  gateway.dispatches = false
   gateway.ahead = 0
   key = gateway.key()
 })
@@ -250,6 +251,7 @@ describe('an engine that fails', () => {
     gateway.engine.fail('create', fault, 1)
     const { record } = await submit('exit 0')
     expect(record.state).toBe('submitting')
+    gateway.dispatches = true
     gateway.ahead += gateway.core.timing.lease
     await gateway.cleanup()
     await gateway.until(key, 'succeeded')
@@ -271,6 +273,7 @@ describe('an engine that fails', () => {
       const { record } = await quick.service.submit(ANYONE, key, quick.script(key, 'exit 0'))
       expect(record.state).toBe('submitting')
       quick.engine.mend()
+      quick.dispatches = true
       quick.ahead += quick.core.timing.lease
       await quick.cleanup()
       await quick.until(key, 'succeeded')

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Backend } from '../../lib/backends/contract.ts'
 import { local } from '../../lib/backends/local/index.ts'
+import { circuitBreaker } from '../../lib/jobs/breaker.ts'
 import { cleanup, type CleanupReport } from '../../lib/jobs/cleanup.ts'
-import type { ComputeSettings, Core } from '../../lib/jobs/core.ts'
+import { systemTimers, type ComputeSettings, type Core } from '../../lib/jobs/core.ts'
+import { dispatchJob } from '../../lib/jobs/dispatcher.ts'
 import { dynamoStore } from '../../lib/jobs/dynamodb.ts'
 import { jobService, type JobService } from '../../lib/jobs/service.ts'
 import { DEFAULT_TIMING, type Timing } from '../../lib/jobs/timing.ts'
@@ -25,6 +27,8 @@ export interface Gateway {
   lines: { event: string; fields: Record<string, unknown> | undefined }[]
   /** Milliseconds by which the service's clock is ahead. */
   ahead: number
+  /** Whether a dispatch that is asked for takes place at once, within the call; otherwise it is lost. */
+  dispatches: boolean
   cleanup(): Promise<CleanupReport>
   key(): JobKey
   /** A job that counts its runs in its output directory, then goes on as the shell script says. */
@@ -43,7 +47,7 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
   const storebase = join(root, 'data')
   mkdirSync(storebase)
   const db = await testDynamoDb()
-  const times = { ...DEFAULT_TIMING, requestBudget: 4000, ...timing }
+  const times = { ...DEFAULT_TIMING, requestBudget: 4000, breakerFor: 50, backoffLeast: 50, ...timing }
   const lines: Gateway['lines'] = []
   const clock = (): number => Date.now() + gateway.ahead
   const store = dynamoStore({ client: db.client(), table: await db.table(), timing: times, clock, random: randomBytes })
@@ -75,12 +79,16 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
     defaultCompute: 'here',
     backend: () => Promise.resolve(engine),
     deployment: () => Promise.resolve(deployment),
+    requestDispatch: (key) => (gateway.dispatches ? dispatchJob(core, key) : Promise.resolve()),
+    breaker: circuitBreaker(times, clock),
     timing: times,
     clock,
+    timers: systemTimers,
     random: randomBytes,
     log: (event, fields) => lines.push({ event, fields }),
   }
   const service = jobService(core)
+  const firstSeen = new Map<string, number>()
   let count = 0
   const folder = (key: JobKey): string => key.jid.replace(/[^a-zA-Z0-9]/g, '_')
 
@@ -90,7 +98,8 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
     engine,
     lines,
     ahead: 0,
-    cleanup: () => cleanup(core),
+    cleanup: () => cleanup(core, firstSeen),
+    dispatches: false,
     key: () => ({ compute: 'here', jid: `job-${++count}` }),
     script(key, text, more = {}) {
       const [input, output] = [`${folder(key)}/in`, `${folder(key)}/out`]

@@ -22,7 +22,7 @@ const supports: Supports = {
   user: false,
   timeLimit: true,
   logsWhileRunning: true,
-  observesMany: true,
+  observesMany: false,
   stopForgets: false,
   labels: true,
 }

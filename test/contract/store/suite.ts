@@ -303,6 +303,47 @@ export function storeContract(name: string, harness: StoreHarness): void {
       })
     })
 
+    describe('stopping', () => {
+      const row = ({ epoch }: JobRecord): writes.Row => writes.stopping({ epoch, capture: 'before-stop', logTruncated: false })
+      onlyIn(['cancelling'], row, () => ({ stopSent: true, capture: 'before-stop' }))
+      test('fenced by the epoch', () => fenced('cancelling', row))
+      test('an end that was decided before the stop was sent is decided anew', async () => {
+        const before = await inState('cancelling')
+        await must(before, row(before))
+        const { epoch, state } = before
+        const ending = { epoch, state, end: { state: 'cancelled', reason: 'CancelRequested' } } as const
+        expect((await write(before, writes.end(ending))).applied).toBe(false)
+        expect(await must(before, writes.end({ ...ending, stopSent: true }))).toMatchObject({ state: 'cancelled', capture: 'before-stop' })
+      })
+    })
+
+    describe('renew and hand over', () => {
+      onlyIn(WAITING, ({ epoch }) => writes.renew({ epoch, leaseUntil: 5 }), () => ({ leaseUntil: 5 }))
+      onlyIn(WAITING, ({ epoch }) => writes.handOver({ epoch, leaseUntil: 6, failed: true, message: 'm' }), () => ({ leaseUntil: 6, tries: 1, message: 'm' }))
+      test('fenced by the epoch', async () => {
+        await fenced('submitting', ({ epoch }) => writes.renew({ epoch, leaseUntil: 5 }))
+        await fenced('submitting', ({ epoch }) => writes.handOver({ epoch, leaseUntil: 5, failed: false }))
+      })
+    })
+
+    describe('adopt', () => {
+      const adoption = (key: JobKey): writes.Row =>
+        writes.adopt({ key, generation: 7, specHash: 'h', engineName: 'n', ref: 'r', epoch: 'e' })
+      test('where there is no record, or an expired one', async () => {
+        const key = newKey()
+        expect(await must(key, adoption(key))).toMatchObject({ state: 'running', generation: 7, ref: 'r', attempt: 1 })
+        const other = await inState('failed')
+        await must(other, writes.expire({ engineName: other.engineName }))
+        now += 1000
+        expect(await must(other, adoption(other))).toMatchObject({ state: 'running' })
+      })
+      test.each(STATES)('never over a record: %s', async (state) => {
+        const before = await inState(state)
+        expect((await write(before, adoption(before))).applied).toBe(false)
+        expect(await store.read(before)).toEqual(before)
+      })
+    })
+
     describe('delete', () => {
       const row = ({ engineName }: JobRecord): writes.Row => writes.remove({ engineName, epoch: 'epoch-x' })
       onlyIn(
@@ -485,6 +526,25 @@ export function storeContract(name: string, harness: StoreHarness): void {
       const jids = ['a', 'A', 'a ', 'ａ', 'á', 'a\u0301', '😀', '😁', '😀'.repeat(255)]
       for (const jid of jids) await begun({ compute: `${compute}-jid`, jid })
       for (const jid of jids) expect(await store.read({ compute: `${compute}-jid`, jid })).toMatchObject({ jid, generation: 1 })
+    })
+
+    test('one of those that want to look at many is elected, once in an interval', async () => {
+      const of = `${compute}-elect`
+      const elect = () => Promise.all(Array.from({ length: 10 }, () => store.elect(of, 1000)))
+      expect((await elect()).filter(Boolean)).toHaveLength(1)
+      now += 999
+      expect((await elect()).filter(Boolean)).toHaveLength(0)
+      now += 1
+      expect((await elect()).filter(Boolean)).toHaveLength(1)
+      expect(await store.elect(`${of}-other`, 1000)).toBe(true)
+    })
+
+    test('what a cleanup has left for the next one', async () => {
+      expect(await store.cursor(compute)).toBeUndefined()
+      await store.setCursor(compute, 'here')
+      expect(await store.cursor(compute)).toBe('here')
+      await store.setCursor(compute, undefined)
+      expect(await store.cursor(compute)).toBeUndefined()
     })
 
     test('the deployment’s id is made once', async () => {
