@@ -1,16 +1,19 @@
 /** The composition root: the only place that may import everything. Built once per process; a failed attempt is made again. */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { LambdaClient } from '@aws-sdk/client-lambda'
 import type { Backend } from './backends/contract.ts'
 import { BACKENDS } from './backends/index.ts'
 import { loadConfig, serviceFromEnvironment, type ComputeConfig, type Config } from './config.ts'
 import { PmanError } from './errors.ts'
 import { guardOffline } from './http/guard.ts'
 import { findPrincipal, parseCredentials, parseTokenTable } from './http/tokens.ts'
+import { circuitBreaker } from './jobs/breaker.ts'
 import { cleanup, type CleanupReport } from './jobs/cleanup.ts'
-import type { Core } from './jobs/core.ts'
+import { systemTimers, type Core } from './jobs/core.ts'
+import { dispatchJob } from './jobs/dispatcher.ts'
 import { jobService, type JobService } from './jobs/service.ts'
-import type { Principal } from './jobs/types.ts'
+import type { JobKey, Principal } from './jobs/types.ts'
 import { logFrom, rootLog, type Log } from './log.ts'
 import { fetchFromSecretsManager, secrets, type Secrets } from './secrets.ts'
 
@@ -22,10 +25,12 @@ export interface App {
   config: Config
   /** The use cases, their log lines with the ids of one request. */
   jobs: (log: Log) => JobService
+  dispatch: (key: JobKey) => Promise<void>
   cleanup: () => Promise<CleanupReport>
 }
 
 let built: Promise<App> | undefined
+let lambda: LambdaClient | undefined
 /** The app of this process. Throws PmanError: `config`, naming every problem, or what the stores throw. */
 export function app(): Promise<App> {
   built ??= build().catch((error: unknown) => {
@@ -52,22 +57,39 @@ async function build(): Promise<App> {
   const deployment = once(() => jobStore.deployment())
   const backends = new Map<string, () => Promise<Backend>>()
   for (const compute of config.computes.values()) backends.set(compute.name, once(async () => open(compute, await deployment())))
+  const firstSeen = new Map<string, number>()
   const core: Core = {
     store: jobStore,
     computes: config.computes,
     defaultCompute: config.defaultCompute,
     backend: (name) => (backends.get(name) ?? unknownCompute)(),
     deployment,
+    requestDispatch: invokeDispatch,
+    breaker: circuitBreaker(timing, Date.now),
     timing,
     clock: Date.now,
+    timers: systemTimers,
     random: randomBytes,
     log: rootLog,
   }
   return {
     config,
     jobs: (log) => jobService({ ...core, log }),
-    cleanup: () => cleanup({ ...core, log: rootLog.child({ fn: 'cleanup', opId: randomBytes(6).toString('hex') }) }),
+    dispatch: (key) => dispatchJob({ ...core, log: operationLog('dispatch') }, key),
+    cleanup: () => cleanup({ ...core, log: operationLog('cleanup') }, firstSeen),
   }
+}
+
+/** A log for what no request has asked for. */
+const operationLog = (fn: string): Log => rootLog.child({ fn, opId: randomBytes(6).toString('hex') })
+
+/** Asks Lambda to run `dispatch` for a job, and does not wait for it. */
+async function invokeDispatch({ compute, jid }: JobKey): Promise<void> {
+  const name = env.PMAN_DISPATCH_FUNCTION
+  if (name === undefined) throw new PmanError('config', 'PMAN_DISPATCH_FUNCTION is not set')
+  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
+  lambda ??= new LambdaClient({ maxAttempts: 2, requestHandler: { connectionTimeout: 1_000, requestTimeout: 3_000 } })
+  await lambda.send(new InvokeCommand({ FunctionName: name, InvocationType: 'Event', Payload: JSON.stringify({ compute, jid }) }))
 }
 
 const unknownCompute = (): Promise<Backend> => Promise.reject(new PmanError('config', 'a job names a compute that is not configured'))

@@ -10,6 +10,7 @@ import { fetchFromSecretsManager } from '../../lib/secrets.ts'
 import { clientOptions } from './aws.ts'
 import { startDynamoDb } from './dynamodb.ts'
 import { credentials, endpointsOf, settings, type Variables } from './environment.ts'
+import { startLambdaFront } from './lambda.ts'
 import { freePort, isFree, LOOPBACK, type LocalService } from './loopback.ts'
 import { startSecrets } from './secrets.ts'
 import { startServer } from './server.ts'
@@ -66,16 +67,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (failures.length > 0) throw failures[0]
   }
   try {
-    const aws = await startAws(env, folder, undo)
+    const hidden = await mkdtemp(join(tmpdir(), 'pman-'))
+    undo.push(() => rm(hidden, { recursive: true, force: true }))
+    const socket = join(hidden, 'lambda.sock')
+    const aws = await startAws(env, folder, socket, undo)
     const variables = { ...settings(env, folder), ...aws }
     const token = await keptToken(folder, valueOf(env, 'PMAN_TOKEN'), newToken)
     await prepare(variables, folder, token)
 
     const port = options.port ?? (await freePort(host))
     const url = `http://${host === '0.0.0.0' || host === '::' ? LOOPBACK : host}:${port}`
-    const hidden = await mkdtemp(join(tmpdir(), 'pman-'))
-    undo.push(() => rm(hidden, { recursive: true, force: true }))
-    const socket = join(hidden, 'lambda.sock')
     const server = await startServer({ host, port, url, env: variables, socket, logFile: folder.log, onLine: options.onLine })
     undo.push(() => server.stop())
     return {
@@ -98,7 +99,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 type Undo = (() => Promise<void>)[]
 
-async function startAws(env: Environment, folder: StateFolder, undo: Undo): Promise<Variables> {
+async function startAws(env: Environment, folder: StateFolder, socket: string, undo: Undo): Promise<Variables> {
   const { variables, accessKey } = credentials(env)
   const started = async (starting: Promise<LocalService>): Promise<string> => {
     const { url, stop } = await starting
@@ -111,6 +112,7 @@ async function startAws(env: Environment, folder: StateFolder, undo: Undo): Prom
     ...variables,
     AWS_ENDPOINT_URL_DYNAMODB: dynamodb ?? (await started(startDynamoDb({ folder: folder.table, accessKey }))),
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets ?? (await started(startSecrets({ file: folder.secrets, accessKey }))),
+    AWS_ENDPOINT_URL_LAMBDA: await started(startLambdaFront(socket, { accessKey })),
   }
 }
 

@@ -132,6 +132,17 @@ describe('as pfcon does', () => {
     expect(jids.map((jid) => runs(`${jid}/outgoing`))).toEqual(jids.map(() => 1))
   }, 120_000)
 
+  test('a jid whose last job takes its time to end: accepted at once, and run by dispatch after it', async () => {
+    directories('stubborn')
+    job(await client.run(v6('stubborn', ['/bin/sh', '-c', `trap '' TERM; echo begun; while :; do sleep 0.1; done`])), 201)
+    while (job(await client.status('stubborn'), 200).logs !== 'begun\n') await new Promise((resolve) => setTimeout(resolve, 100))
+    expect((await client.delete('stubborn')).status).toBe(204)
+    const again = job(await client.run(v6('stubborn', [process.execPath, echo])), 201)
+    expect(again).toMatchObject({ status: 'notstarted', message: expect.stringContaining('waits for the end') as string })
+    expect(await finished('stubborn')).toMatchObject({ status: 'finishedSuccessfully' })
+    expect(runs('stubborn/outgoing')).toBe(1)
+  }, 60_000)
+
   test('the same submission again is the same job; another one is a conflict', async () => {
     directories('again')
     const request = v6('again', [process.execPath, echo])

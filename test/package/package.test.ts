@@ -62,7 +62,7 @@ const ofType = (type: string): Record<string, unknown>[] =>
 const logical = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1)
 const properties = (id: string): Record<string, unknown> => resources[id]?.Properties ?? {}
 
-const FUNCTIONS = ['authorizer', 'cleanup', 'delete', 'fallback', 'hello', 'logs', 'status', 'submit']
+const FUNCTIONS = ['authorizer', 'cleanup', 'delete', 'dispatch', 'fallback', 'hello', 'logs', 'status', 'submit']
 
 test('every function has a zip of its own, and is in it', () => {
   expect([...zips.keys()].sort()).toEqual(FUNCTIONS)
@@ -76,15 +76,21 @@ test.each(FUNCTIONS)('%s is less than 1 MB', (name) => {
 })
 
 test.each(FUNCTIONS)('%s: runtime, variables, role; it ends before the one who waits for it', (name) => {
-  const waits: Record<string, number> = { authorizer: 10, cleanup: 60 }
+  const waits: Record<string, number> = { authorizer: 10, cleanup: 60, dispatch: 61 }
   const it = properties(`${logical(name)}LambdaFunction`)
   expect(it).toMatchObject({
     Runtime: 'nodejs24.x',
     Architectures: ['arm64'],
     Role: { 'Fn::GetAtt': [`${logical(name)}Role`, 'Arn'] },
-    Environment: { Variables: { JOBS_TABLE: 'pman-dev-jobs', PMAN_COMPUTES_SECRET: 'pman/computes', PMAN_TOKENS_SECRET: 'pman/tokens' } },
   })
-  expect(Object.keys((it.Environment as { Variables: object }).Variables)).toHaveLength(3)
+  expect(it.Environment).toEqual({
+    Variables: {
+      JOBS_TABLE: 'pman-dev-jobs',
+      PMAN_COMPUTES_SECRET: 'pman/computes',
+      PMAN_TOKENS_SECRET: 'pman/tokens',
+      PMAN_DISPATCH_FUNCTION: 'pman-dev-dispatch',
+    },
+  })
   expect(it.Timeout).toBeLessThan(waits[name] ?? 30)
   expect(properties(`${logical(name)}LogGroup`)).toEqual({ LogGroupName: `/aws/lambda/pman-dev-${name}`, RetentionInDays: 30 })
 })
@@ -135,6 +141,8 @@ describe('rights', () => {
 
   const jobs = ['Allow', 'dynamodb:GetItem dynamodb:PutItem dynamodb:Query', table]
   const sweep = ['Allow', 'dynamodb:DeleteItem', table]
+  const query = ['Allow', 'dynamodb:Query', indexes]
+  const dispatch = ['Allow', 'lambda:InvokeFunction', { 'Fn::GetAtt': ['DispatchLambdaFunction', 'Arn'] }]
   const credentials = [
     ['Allow', 'secretsmanager:GetSecretValue', site],
     ['Deny', 'secretsmanager:GetSecretValue', tokens],
@@ -144,11 +152,12 @@ describe('rights', () => {
     authorizer: [['Allow', 'secretsmanager:GetSecretValue', tokens]],
     hello: [['Allow', 'secretsmanager:GetSecretValue', computes]],
     fallback: [],
-    status: [jobs, sweep, ...credentials],
+    status: [jobs, sweep, query, ...credentials],
     logs: [['Allow', 'dynamodb:GetItem dynamodb:Query', table], ...credentials],
-    submit: [jobs, sweep, ...credentials],
+    submit: [jobs, sweep, ...credentials, dispatch],
+    dispatch: [jobs, sweep, ...credentials],
     delete: [jobs, sweep, ...credentials],
-    cleanup: [jobs, sweep, ['Allow', 'dynamodb:Query', indexes], ...credentials],
+    cleanup: [jobs, sweep, query, ...credentials, dispatch],
   }
 
   test('there is one role for each function and no other', () => {
@@ -171,11 +180,16 @@ describe('rights', () => {
   })
 })
 
-test('cleanup runs each minute, and a run that failed is not repeated', () => {
+test('cleanup runs each minute; neither it nor a dispatch is repeated by Lambda', () => {
   expect(ofType('AWS::Events::Rule')).toMatchObject([{ ScheduleExpression: 'rate(1 minute)', State: 'ENABLED' }])
-  expect(ofType('AWS::Lambda::EventInvokeConfig')).toMatchObject([
-    { FunctionName: { Ref: 'CleanupLambdaFunction' }, MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 },
-  ])
+  const invoked = ofType('AWS::Lambda::EventInvokeConfig').sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  expect(invoked).toMatchObject(
+    ['Cleanup', 'Dispatch'].map((name) => ({
+      FunctionName: { Ref: `${name}LambdaFunction` },
+      MaximumRetryAttempts: 0,
+      MaximumEventAgeInSeconds: 60,
+    })),
+  )
 })
 
 test('the table: its keys and indexes, and how it is kept', () => {
