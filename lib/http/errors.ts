@@ -28,10 +28,11 @@ export function asPmanError(error: unknown): PmanError {
   return new PmanError('internal', 'an error inside this service; its log has more', { cause: error })
 }
 
-/** Headers that go with an error. */
+/** Headers that go with an error; `x-may-repeat` says of each whether the same request may be sent again. */
 export function errorHeaders(error: PmanError): Record<string, string> {
   return {
     ...(error.allow === undefined ? {} : { allow: error.allow.join(', ') }),
-    ...(STATUS[error.code] === 503 || STATUS[error.code] === 429 ? { 'retry-after': String(RETRY_AFTER) } : {}),
+    ...(STATUS[error.code] === 503 ? { 'retry-after': String(RETRY_AFTER) } : {}),
+    'x-may-repeat': error.transient ? 'yes' : 'no',
   }
 }

@@ -120,7 +120,7 @@ describe('the five verbs', () => {
   })
 
   test('cleanup runs and says what it did', async () => {
-    expect(await cleanup()).toMatchObject({ failed: 0, unfinished: false })
+    expect(await cleanup()).toMatchObject({ failed: 0, unfinished: [] })
   })
 })
 
@@ -128,7 +128,7 @@ describe('what a gateway may hand over', () => {
   test('a path that goes on behind its route is not found; an empty rest is only a slash', async () => {
     expect((await call('hello', { pathParameters: { slash: 'a/b' }, rawPath: '/api/v1/a/b' })).statusCode).toBe(404)
     const posted = await call('submit', { method: 'POST', pathParameters: { slash: 'a' }, rawPath: '/api/v1/a' })
-    expect(posted).toMatchObject({ statusCode: 405, headers: { allow: 'GET, DELETE, OPTIONS' } })
+    expect(posted).toMatchObject({ statusCode: 405, headers: { allow: 'GET, DELETE, OPTIONS', 'x-may-repeat': 'no' } })
     expect((await call('hello', { pathParameters: { slash: '' } })).statusCode).toBe(200)
   })
 
@@ -180,7 +180,7 @@ describe('what a gateway may hand over', () => {
       return { statusCode: 200 }
     }) as unknown as Handler
     const answer = await handler(event(), { awsRequestId: 'x' } as Context)
-    expect(answer).toMatchObject({ statusCode: 503, headers: { 'retry-after': '5' } })
+    expect(answer).toMatchObject({ statusCode: 503, headers: { 'retry-after': '5', 'x-may-repeat': 'yes' } })
     expect(messageOf(answer)).toMatch(/may be sent again/)
   })
 

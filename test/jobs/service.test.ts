@@ -376,3 +376,25 @@ describe('deadlines and retention, by cleanup', () => {
   })
 })
 
+
+describe('records that this release cannot read', () => {
+  test('are told in the log and left alone, and the rest goes on', async () => {
+    const other = gateway.key()
+    await submit('exit 0')
+    await gateway.service.submit(ANYONE, other, gateway.script(other, 'exit 0'))
+    const bad = await gateway.record(key)
+    const { store } = gateway.core
+    await store.write(key, 'later release', (record) => record && ({ ...record, schemaVersion: 2, writeId: 'x' } as unknown as typeof record))
+    for (let n = 0; n < 60 && (await gateway.record(other))?.state !== 'succeeded'; n++) {
+      gateway.ahead += 31_000
+      await gateway.cleanup()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect((await gateway.record(other))?.state).toBe('succeeded')
+    expect(await codeOf(gateway.service.status(ANYONE, key))).toBe('unreadable_record')
+    expect(await codeOf(submit('exit 0'))).toBe('unreadable_record')
+    const told = gateway.lines.filter(({ event, fields }) => event === 'cleanup failed for a job' && fields?.jid === key.jid)
+    expect(String(told[0]?.fields?.error)).toMatch(/schema version 2/)
+    expect(bad?.state).toBe('submitted')
+  })
+})
