@@ -106,6 +106,7 @@ async function meetDeadline(core: Core, record: JobRecord): Promise<JobRecord> {
     lose: () => writes.end({ epoch, state, stopSent: record.stopSent, end: { state: 'lost', reason } }),
   }
   const result = await core.store.write(record, BY, rows[deadline.then](), record)
+  core.reached?.('deadline: written')
   core.log('deadline', { ...idsOf(record), state, reason, applied: result.applied })
   return result.record ?? record
 }
@@ -116,7 +117,9 @@ async function retire(core: Core, record: JobRecord, turn: Turn): Promise<void> 
   const due = current.stateSince + core.timing.retention
   if (!isFinal(current.state) || current.previous.length > 0 || core.clock() < due) return
   if (!(await isGone(core, current, turn))) return
+  core.reached?.('expire: object gone')
   await core.store.sweepItems(current, 'none')
+  core.reached?.('expire: items swept')
   await core.store.write(current, turn.by, writes.expire({ engineName: current.engineName }), current)
   core.log('expired', idsOf(current))
 }

@@ -1,5 +1,6 @@
 import { EngineRejected, NeedsPreparation, type Backend, type Call, type CallLog } from '../backends/contract.ts'
 import type { Breaker } from './breaker.ts'
+import type { KillPoint } from './kill-points.ts'
 import { nonce, type RandomBytes } from './naming.ts'
 import type { JobStore } from './store.ts'
 import type { Timing } from './timing.ts'
@@ -54,6 +55,8 @@ export interface Core {
   timers: Timers
   random: RandomBytes
   log: CallLog
+  /** A test's hook, called at each place where the process may die; production has none. */
+  reached?: (place: KillPoint) => void
 }
 
 /** The process's own timers. */

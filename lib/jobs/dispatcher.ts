@@ -29,6 +29,7 @@ export async function dispatchJob(core: Core, key: JobKey): Promise<void> {
     const taken = await core.store.write(key, BY, row, record)
     if (!taken.applied || taken.record === undefined) return
     const { record: held } = taken
+    core.reached?.('dispatch: taken over')
     core.log('taken over', idsOf(held))
     const progress = await whileRenewing(core, held, () => handToEngine(core, held, { by: BY, deadline: end }, true))
     if (progress.stage === 'done') return

@@ -62,18 +62,22 @@ async function createAndCommit(core: Core, begun: JobRecord, turn: Turn, mayPrep
     } catch (error) {
       if (!(error instanceof NeedsPreparation) || backend.prepare === undefined || hasPrepared) throw error
       record = await written(core, record, turn, writes.pull({ epoch }))
+      core.reached?.('prepare: pull written')
       if (record.epoch !== epoch) return { record, stage: 'done' }
       if (!mayPrepare) return { record, stage: 'prepares' }
       const prepare = backend.prepare.bind(backend)
       const prepared = await engineCall(core, turn, idsOf(record), (call) => prepare(job, call))
       hasPrepared = true
       record = await written(core, record, turn, writes.prepared({ epoch, prepared }))
+      core.reached?.('prepare: written')
       if (record.epoch !== epoch) return { record, stage: 'done' }
     }
   }
+  core.reached?.('create: made')
   const commit = await core.store.write(record, turn.by, writes.commit({ epoch, ref }), record)
   core.log('engine has the job', { ...idsOf(record), ref, committed: commit.applied })
   if (!commit.applied || commit.record === undefined) return { record: commit.record ?? record, stage: 'done' }
+  core.reached?.('commit: written')
   return { record: await release(core, backend, commit.record, turn), stage: 'done' }
 }
 
@@ -83,13 +87,13 @@ async function release(core: Core, backend: Backend, record: JobRecord, turn: Tu
   if (ref === undefined) return record
   try {
     await engineCall(core, turn, idsOf(record), (call) => backend.release(ref, attempt, call))
+    core.reached?.('release: sent')
     core.log('released', { ...idsOf(record), attempt })
     return record
   } catch (error) {
     if (!(error instanceof EngineRejected)) return undecided(core, record, 'release is not confirmed', error)
     core.log('engine refused the release', { ...idsOf(record), attempt, error: error.message })
-    // a later refusal ends nothing: an earlier attempt may still start the job
-    if (attempt !== 1) return record
+    // of a later attempt it ends nothing: an earlier one may still start the job
     return written(core, record, turn, writes.refused({ epoch, reason: error.reason, message: short(error.message) }))
   }
 }
@@ -109,6 +113,7 @@ export async function look(core: Core, record: JobRecord, turn: Turn, live?: Liv
 /** As `look`, for jobs of one compute, with one question to the engine; `live` is for the first of them. */
 export async function lookAtMany(core: Core, records: readonly JobRecord[], turn: Turn, live?: LiveLog): Promise<JobRecord[]> {
   const observable = records.filter(isObservable)
+  core.reached?.('look: begun')
   const { backend, seen } = await observed(core, observable, turn)
   const after: JobRecord[] = []
   for (const record of records) {
@@ -165,12 +170,13 @@ async function act(core: Core, backend: Backend | undefined, record: JobRecord, 
     case 'release': {
       const again = await core.store.write(record, turn.by, writes.releaseAgain({ epoch, attempt }), record)
       if (!again.applied || again.record === undefined || backend === undefined) return again.record ?? record
+      core.reached?.('release: written again')
       return release(core, backend, again.record, turn)
     }
     case 'stop':
       return backend === undefined ? record : stop(core, backend, record, turn)
     case 'end':
-      return finish(core, backend, record, step.end, turn)
+      return finish(core, step.forgotten === true ? undefined : backend, record, step.end, turn)
   }
 }
 
@@ -192,10 +198,14 @@ async function stop(core: Core, backend: Backend, record: JobRecord, turn: Turn)
   try {
     if (record.stopSent !== true) {
       const kept = backend.supports.stopForgets ? await capture(core, backend, record, turn) : undefined
+      // the next look tries again: what is stopped now would take its log along
+      if (kept === 'unreadable') return record
       told = await written(core, record, turn, writes.stopping({ epoch, capture: kept?.name, logTruncated: kept?.truncated }))
       if (told.stopSent !== true) return told
+      core.reached?.('stop: written')
     }
     const answer = await engineCall(core, turn, idsOf(told), (call) => backend.stop(ref, call))
+    core.reached?.('stop: sent')
     core.log('stopped', { ...idsOf(told), answer })
     return told
   } catch (error) {
@@ -203,37 +213,50 @@ async function stop(core: Core, backend: Backend, record: JobRecord, turn: Turn)
   }
 }
 
-/** The log is kept before the final state is written, so that a finished job always has it. */
+/**
+ * Writes the final state, after the log. A log that cannot be read now holds up the end for a while; the end that was seen is kept
+ * meanwhile. Without a backend there is no log to be had.
+ */
 async function finish(core: Core, backend: Backend | undefined, record: JobRecord, end: End, turn: Turn): Promise<JobRecord> {
-  const kept = backend === undefined || end.state === 'lost' ? undefined : await capture(core, backend, record, turn)
-  const message = end.message === undefined ? undefined : short(end.message)
-  const row = writes.end({
-    epoch: record.epoch,
-    state: record.state,
-    stopSent: record.stopSent,
-    end: { ...end, message },
-    capture: kept?.name,
-    logTruncated: kept?.truncated,
-  })
+  const { epoch, state, stopSent } = record
+  const kept = backend === undefined ? undefined : await capture(core, backend, record, turn)
+  if (kept === 'unreadable') {
+    const since = record.endSeen?.since ?? core.clock()
+    if (core.clock() - since < core.timing.captureWithin) {
+      const seen = { message: 'it has ended; its log cannot be read yet', endSeen: { since, end } }
+      return written(core, record, turn, writes.look({ epoch, state, seen, running: false }))
+    }
+  }
+  core.reached?.('end: log kept')
+  const captured = kept === 'unreadable' ? undefined : kept
+  const words = [end.message, ...(kept === 'unreadable' ? ['its log could not be read'] : [])].filter((word) => word !== undefined)
+  const message = words.length === 0 ? undefined : short(words.join('; '))
+  const row = writes.end({ epoch, state, stopSent, end: { ...end, message }, capture: captured?.name, logTruncated: captured?.truncated })
   const result = await core.store.write(record, turn.by, row, record)
+  core.reached?.('end: written')
   core.log('ended', { ...idsOf(record), applied: result.applied, state: end.state, reason: end.reason, exitCode: end.exitCode })
   if (result.applied) await tidy(core, record)
   return result.record ?? record
 }
 
-async function capture(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<{ name: string; truncated: boolean } | undefined> {
-  const { ref, generation } = record
-  if (ref === undefined) return undefined
+/** Keeps the end of the log under a name of its own, for the final write to refer to. */
+async function capture(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<Captured | 'unreadable'> {
+  const { ref = '', generation } = record
   let log: LogTail
   try {
     log = await engineCall(core, turn, idsOf(record), (call) => backend.logs(ref, CAPTURE_BOUNDS, call))
   } catch (error) {
     core.log('log is not readable', { ...idsOf(record), error: errorText(error) })
-    return undefined
+    return 'unreadable'
   }
   const name = freshId(core)
   await core.store.putLog(record, generation, name, log)
   return { name, truncated: log.truncated }
+}
+
+interface Captured {
+  name: string
+  truncated: boolean
 }
 
 async function keepLiveLog(
@@ -278,9 +301,11 @@ export async function clearPrevious(core: Core, record: JobRecord, turn: Turn): 
     try {
       const over = await clear(core, current, entry, turn)
       if (over === 'going') continue
+      core.reached?.('remove: sent')
       const { tombstone } = core.timing
       const row = writes.removed({ engineName: entry.engineName, kept: over === 'kept', tombstone })
       current = await written(core, current, turn, row)
+      core.reached?.('remove: written')
       core.log('removed', { ...idsOf(current), engineName: entry.engineName, over })
     } catch (error) {
       undecided(core, current, 'removal is not confirmed', error)

@@ -113,16 +113,19 @@ export function dynamoStore({ client, table, timing, clock, random }: DynamoStor
   }
 
   async function write(key: JobKey, by: string, row: Row, read?: JobRecord): Promise<Written> {
-    const writeId = nonce(random)
+    // a new id for each try: an id that is put twice could make a record look like one that somebody has read before
+    const mine: string[] = []
     let basis = read ?? (await stored(key))
     let fresh = read === undefined
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const writeId = nonce(random)
+      mine.push(writeId)
       const next = row(alive(basis), { now: clock(), writeId, by })
       if (next === undefined && fresh) return { applied: false, record: alive(basis) }
       if (next !== undefined && (await replace(basis, next))) return { applied: true, record: next }
       basis = await stored(key)
       fresh = true
-      if (basis !== undefined && holds(basis, writeId)) return { applied: true, record: alive(basis) }
+      if (basis !== undefined && holds(basis, mine)) return { applied: true, record: alive(basis) }
     }
     throw new PmanError('store_unavailable', `the record of job "${key.jid}" changes too fast; send the request again`)
   }
@@ -280,9 +283,9 @@ function ofCompute(what: string, compute: string): Item {
   return { pk, sk }
 }
 
-/** Was this write made: it is the record's last one, or in its history. */
-const holds = (record: JobRecord, writeId: string): boolean =>
-  record.writeId === writeId || record.history.some((entry) => entry.writeId === writeId)
+/** Was one of these writes made: it is the record's last one, or in its history. */
+const holds = (record: JobRecord, writeIds: readonly string[]): boolean =>
+  writeIds.includes(record.writeId) || record.history.some((entry) => writeIds.includes(entry.writeId))
 
 /** Of what a status query returned, the chunks of the log that the record names, without a gap. */
 function logOf(items: readonly Item[]): Item[] {

@@ -1,5 +1,5 @@
 import type { Observation } from '../backends/contract.ts'
-import { REASONS, type Reason } from './reasons.ts'
+import { isReason, REASONS, type Reason } from './reasons.ts'
 import type { Timing } from './timing.ts'
 import {
   COMMITTED_STATES,
@@ -51,6 +51,15 @@ export interface End {
   finishedAt?: number | undefined
 }
 
+/** The end that was seen before the log could be read; undefined: none, or one with a reason of a later release. */
+const seenEnd = ({ endSeen }: JobRecord): End | undefined => (endSeen !== undefined && isReason(endSeen.end.reason) ? (endSeen.end as End) : undefined)
+
+/** The same, as a note carries it on. */
+function endSeenOf(record: JobRecord): Seen['endSeen'] {
+  const end = seenEnd(record)
+  return end === undefined || record.endSeen === undefined ? undefined : { since: record.endSeen.since, end }
+}
+
 /** What a look at a job leads to. */
 export type Step =
   | { do: 'nothing' }
@@ -59,7 +68,8 @@ export type Step =
   | { do: 'run'; seen: Seen }
   | { do: 'release' }
   | { do: 'stop' }
-  | { do: 'end'; end: End }
+  /** `forgotten`: the engine has nothing left to read of it. */
+  | { do: 'end'; end: End; forgotten?: true }
 
 /** What a look leaves in the record: the engine's words, and since when it has been absent or unreachable. */
 export interface Seen {
@@ -67,6 +77,7 @@ export interface Seen {
   startedAt?: number | undefined
   absent?: { since: number; looks: number } | undefined
   unreachable?: { since: number; error: string } | undefined
+  endSeen?: { since: number; end: End } | undefined
 }
 
 /** One word for each observation: the columns of the table below. */
@@ -92,7 +103,7 @@ function plain(seen: Observation): Seen {
 const note = ({ seen }: Look): Step => ({ do: 'note', seen: plain(seen) })
 const run = ({ seen }: Look): Step => ({ do: 'run', seen: plain(seen) })
 
-const endFor = (reason: Reason, rest: Omit<End, 'state' | 'reason'> = {}): Step => ({
+const endFor = (reason: Reason, rest: Omit<End, 'state' | 'reason'> = {}): Step & { do: 'end' } => ({
   do: 'end',
   end: { ...rest, state: REASONS[reason].final, reason },
 })
@@ -118,22 +129,27 @@ function endWhileCancelling(look: Look): Step {
 
 /** Why a cancelling job is being stopped. */
 function askedFor(record: JobRecord): Reason {
-  return record.reason !== undefined && Object.hasOwn(REASONS, record.reason) ? (record.reason as Reason) : 'CancelRequested'
+  return record.reason !== undefined && isReason(record.reason) ? record.reason : 'CancelRequested'
 }
 
 /** Absence becomes an end only after a grace period and several looks, and never a success. */
 function absent({ record, now, timing }: Look): Step {
+  const known = seenEnd(record)
+  if (known !== undefined) return { do: 'end', end: known, forgotten: true }
   const since = record.absent?.since ?? now
   const looks = (record.absent?.looks ?? 0) + 1
-  if (looks >= timing.absentLooks && now - since >= timing.absentGrace) return endFor('EngineForgot')
+  if (looks >= timing.absentLooks && now - since >= timing.absentGrace) return { ...endFor('EngineForgot'), forgotten: true }
   return { do: 'note', seen: { message: 'the engine says that it has no such job', absent: { since, looks } } }
 }
 
 function unreachable({ record, seen, now, timing }: Look): Step {
   const error = seen.kind === 'unknown' ? seen.error : ''
   const since = record.unreachable?.since ?? now
-  if (now - since >= timing.unreachableAfter) return endFor('EngineUnreachable', { message: error })
-  return { do: 'note', seen: { message: record.message, absent: record.absent, unreachable: { since, error } } }
+  if (now - since >= timing.unreachableAfter) {
+    const end = seenEnd(record)
+    return end === undefined ? endFor('EngineUnreachable', { message: error }) : { do: 'end', end, forgotten: true }
+  }
+  return { do: 'note', seen: { message: record.message, absent: record.absent, unreachable: { since, error }, endSeen: endSeenOf(record) } }
 }
 
 /**
@@ -168,7 +184,7 @@ export const LOOKS: Readonly<Record<CommittedState, Readonly<Record<Sight, (look
     stopping: stop,
     ended: endWhileCancelling,
     withdrawn: ({ record }) => endFor(askedFor(record)),
-    absent: ({ record }) => endFor(askedFor(record)),
+    absent: ({ record }) => ({ do: 'end', end: seenEnd(record) ?? cancelledBeforeCommit(record), forgotten: true }),
     unknown: unreachable,
   },
 }

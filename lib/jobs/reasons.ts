@@ -32,3 +32,6 @@ export const REASONS = {
 
 export type Reason = keyof typeof REASONS
 export const REASON_NAMES = Object.keys(REASONS) as Reason[]
+
+/** Is this word one of the reasons that this release knows? */
+export const isReason = (word: string): word is Reason => Object.hasOwn(REASONS, word)

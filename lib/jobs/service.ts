@@ -107,6 +107,7 @@ export function jobService(core: Core): JobService {
     const command = [...spec.entrypoint, ...spec.args]
     const requestId = freshId(core)
     await core.store.putRequest(key, { generation: (read?.generation ?? 0) + 1, requestId }, spec)
+    core.reached?.('submit: request kept')
     const row = intent(read, {
       key,
       specHash: specHash(spec),
@@ -130,6 +131,7 @@ export function jobService(core: Core): JobService {
     if (record.engineName === held.engineName && record.neverRan === true) throw rejection(record.message ?? 'the engine refused the job')
     if (stage === 'done') return view(record)
     const left = await letGo(core, progress, now.by)
+    core.reached?.('submit: let go')
     await core.requestDispatch(left).catch((error: unknown) => core.log('dispatch is not asked for', { ...idsOf(left), error: errorText(error) }))
     return view(left)
   }
@@ -151,6 +153,7 @@ export function jobService(core: Core): JobService {
         continue
       }
       core.log('accepted', { ...idsOf(record), by: principal.name, engineName: record.engineName })
+      core.reached?.('submit: intent written')
       return begun(record, now)
     }
   }
@@ -164,9 +167,9 @@ export function jobService(core: Core): JobService {
     if (!isObservable(record)) return view(record, shown(log))
     const polled = await poll(core, record, turn(principal), { known: log.bytes, tailLines: settings.logsTail })
     if (polled === record) return view(record, shown(log))
-    if (polled.state === 'deleted') throw unknownJob(key)
     const after = await core.store.readWithLog(key, STATUS_LOG_BYTES)
-    return after === undefined ? view(polled, shown(log)) : view(after.record, shown(after.log))
+    if (after === undefined || after.record.state === 'deleted') throw unknownJob(key)
+    return view(after.record, shown(after.log))
   }
 
   async function logs(principal: Principal, given: JobKey, tailLines: number): Promise<LogTail> {
@@ -206,7 +209,9 @@ export function jobService(core: Core): JobService {
       const row = cancel({ engineName: record.engineName, epoch: freshId(core), reason: 'CancelRequested' })
       const result = await core.store.write(key, principal.name, row, record)
       const after = result.record ?? record
+      core.reached?.('cancel: written')
       core.log('cancel', { ...idsOf(after), by: principal.name, applied: result.applied })
+      if (after.state === 'deleted') throw unknownJob(key)
       return view(isFinal(after.state) ? after : await look(core, after, turn(principal)))
     },
 
@@ -216,6 +221,7 @@ export function jobService(core: Core): JobService {
       if (record === undefined) throw unknownJob(key)
       const row = remove({ engineName: record.engineName, epoch: freshId(core) })
       const result = await core.store.write(key, principal.name, row, record)
+      core.reached?.('delete: written')
       core.log('delete', { ...idsOf(record), by: principal.name, applied: result.applied })
       if (result.applied && result.record !== undefined) await clearPrevious(core, result.record, turn(principal))
     },

@@ -22,6 +22,8 @@ export interface Timing {
   absentGrace: number
   /** … and how often (a count), before the job counts as lost. */
   absentLooks: number
+  /** For how long the end of a job waits for its log to be readable. */
+  captureWithin: number
   /** For how long an engine may be out of reach before its jobs count as lost. */
   unreachableAfter: number
   /** For how long a final record, and the engine's object of it, are kept. */
@@ -61,6 +63,7 @@ export const DEFAULT_TIMING: Readonly<Timing> = Object.freeze({
   runLimit: 7 * DAY,
   absentGrace: MINUTE,
   absentLooks: 3,
+  captureWithin: 10 * MINUTE,
   unreachableAfter: 24 * HOUR,
   retention: 7 * DAY,
   tombstone: 2 * HOUR,
@@ -89,6 +92,7 @@ export const TIMING_BOUNDS: Readonly<Record<keyof Timing, readonly [least: numbe
   runLimit: UP_TO_A_YEAR,
   absentGrace: UP_TO_A_YEAR,
   absentLooks: [1, 1_000],
+  captureWithin: UP_TO_A_YEAR,
   unreachableAfter: UP_TO_A_YEAR,
   retention: UP_TO_A_YEAR,
   // Longer than the store accepts a signed request, so that no late intent can follow a tombstone that has expired.

@@ -84,6 +84,16 @@ export type HistoryEntry = z.infer<typeof historyEntrySchema>
 
 export const SCHEMA_VERSION = 1
 
+/** How a job ended, as the final write puts it; its reason names a row of `jobs/reasons.ts`. */
+export const endSchema = z.strictObject({
+  state: z.enum(FINAL_STATES),
+  reason: z.string(),
+  exitCode: z.int().optional(),
+  message: z.string().optional(),
+  startedAt: z.int().optional(),
+  finishedAt: z.int().optional(),
+})
+
 /** The job item: what the system believes of one jid. Times are milliseconds since 1970. */
 export const jobRecordSchema = z.strictObject({
   schemaVersion: z.literal(SCHEMA_VERSION),
@@ -142,6 +152,8 @@ export const jobRecordSchema = z.strictObject({
   observedAt: z.int().optional(),
   /** The engine says that it has no such job: since when, and how often it said so. */
   absent: z.strictObject({ since: z.int(), looks: z.int() }).optional(),
+  /** It has ended, but its log could not be read yet: the end that was seen, and since when. */
+  endSeen: z.strictObject({ since: z.int(), end: endSchema }).optional(),
   /** The engine could not be asked: since when, and why. */
   unreachable: z.strictObject({ since: z.int(), error: z.string() }).optional(),
   /** The engine's object of this final record is gone. */

@@ -49,6 +49,12 @@ function withThis(record: JobRecord): Previous[] {
   return [...record.previous, { engineName, generation, requestId, ...(ref === undefined ? {} : { ref }) }]
 }
 
+/** What a new generation has to see to: of a tombstone, what its delete has put there and is not gone yet. */
+function carried(record: JobRecord | undefined): Previous[] {
+  if (record === undefined) return []
+  return record.state === 'deleted' ? record.previous : withThis(record)
+}
+
 /** May a submission take the jid: it is free, deleted, or its last submission surely never ran. */
 export const isFree = (record: JobRecord | undefined): boolean =>
   record === undefined || record.state === 'deleted' || (isFinal(record.state) && record.neverRan === true)
@@ -71,7 +77,7 @@ export interface Intent {
 export function intent(read: JobRecord | undefined, args: Intent): Row {
   return (current, stamp) => {
     if (!isFree(current) || current?.epoch !== read?.epoch) return undefined
-    const previous = current === undefined ? [] : withThis(current)
+    const previous = carried(current)
     const { key, ...rest } = args
     const blank = {
       ...rest,
@@ -193,8 +199,8 @@ export function elect(args: { epoch: string; interval: number }): Row {
 export function look(args: { epoch: string; state: State; seen: Seen; running: boolean }): Row {
   return (current, stamp) => {
     if (!held(current, args.epoch) || current.state !== args.state || !isObservable(current)) return undefined
-    const { startedAt, message, absent, unreachable } = args.seen
-    const patch: Patch = { message, absent, unreachable, startedAt: startedAt ?? current.startedAt }
+    const { startedAt, message, absent, unreachable, endSeen } = args.seen
+    const patch: Patch = { message, absent, unreachable, endSeen, startedAt: startedAt ?? current.startedAt }
     if (!args.running) return amended(current, patch, stamp)
     return changed(current, 'look', { ...patch, state: 'running' }, stamp)
   }
@@ -227,6 +233,7 @@ export function end(args: Ending): Row {
       logTruncated: args.logTruncated ?? current.logTruncated,
       absent: undefined,
       unreachable: undefined,
+      endSeen: undefined,
       leaseUntil: undefined,
       stopSent: undefined,
       // given up, not ended: the engine may still hold it

@@ -197,6 +197,13 @@ describe('writes and states', () => {
     )
   })
 
+  test('a commit waits for what `previous` holds, whatever the state says', () => {
+    const previous = [{ engineName: 'older', generation: 1, requestId: 'r', ref: 'ref-0' }]
+    const commit = writes.commit({ epoch: 'epoch-1', ref: 'ref-1' })
+    expect(commit(record({ state: 'submitting', previous }), stamp)).toBeUndefined()
+    expect(commit(record({ state: 'submitting', previous: [{ ...previous[0], ended: true } as (typeof previous)[0]] }), stamp)).toBeDefined()
+  })
+
   test('history is bounded, keeps its first entry and its latest', () => {
     let job = record({ state: 'submitted', ref: 'r', attempt: 1 })
     for (let n = 0; n < 60; n++) job = writes.releaseAgain({ epoch: job.epoch, attempt: job.attempt })(job, { ...stamp, writeId: `w${n}` }) ?? job

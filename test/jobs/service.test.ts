@@ -294,10 +294,57 @@ describe('an engine that fails', () => {
     expect(await gateway.until(key, 'succeeded')).not.toHaveProperty('unreachable')
   })
 
-  test('a log that cannot be read does not keep a job from ending', async () => {
+  test('a log that cannot be read holds up the end for a while, and no longer; then it is said', async () => {
+    gateway.engine.fail('logs', 'refused')
+    await submit('echo x; exit 5')
+    for (let n = 0; n < 60 && (await gateway.record(key))?.endSeen === undefined; n++) {
+      await gateway.service.status(ANYONE, key)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect(await gateway.record(key)).toMatchObject({ endSeen: { end: { exitCode: 5 } }, message: expect.stringMatching(/log cannot be read/) as string })
+    gateway.ahead += gateway.core.timing.captureWithin
+    expect(await gateway.until(key, 'failed')).toMatchObject({ exitCode: 5, message: expect.stringMatching(/could not be read/) as string })
+    expect(await gateway.record(key)).not.toHaveProperty('endSeen')
+  })
+
+  test('a log that can be read again is kept with the end', async () => {
+    gateway.engine.fail('logs', 'refused', 2)
+    await submit('echo x; exit 5')
+    expect(await gateway.until(key, 'failed')).toMatchObject({ exitCode: 5 })
+    expect(Buffer.from((await gateway.service.status(ANYONE, key)).log).toString()).toBe('x\n')
+  })
+
+  test('an end that was seen stays known when the engine forgets the job before its log could be read', async () => {
     gateway.engine.fail('logs', 'refused')
     await submit('exit 5')
-    expect(await gateway.until(key, 'failed')).toMatchObject({ exitCode: 5 })
+    for (let n = 0; n < 60 && (await gateway.record(key))?.endSeen === undefined; n++) {
+      await gateway.service.status(ANYONE, key)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    gateway.engine.fail('observe', () => Promise.resolve([{ kind: 'absent' }]))
+    expect(await gateway.until(key, 'failed')).toMatchObject({ reason: 'NonZeroExit', exitCode: 5 })
+  })
+
+  test('an engine that does not answer is left alone for a while, then asked again', async () => {
+    const calm = await testGateway({}, { breakerAfter: 2, breakerFor: 60_000 })
+    try {
+      await calm.service.submit(ANYONE, key, calm.script(key, 'exit 0'))
+      calm.engine.fail('observe', 'refused')
+      const poll = async () => {
+        calm.ahead += 1000
+        return calm.service.status(ANYONE, key)
+      }
+      const before = calm.engine.calls.observe
+      for (let n = 0; n < 6; n++) await poll()
+      expect(calm.engine.calls.observe - before).toBe(2)
+      expect((await poll()).record.unreachable?.error).toMatch(/left alone/)
+      calm.engine.mend()
+      expect((await poll()).record.state).toBe('submitted')
+      calm.ahead += 60_000
+      await calm.until(key, 'succeeded')
+    } finally {
+      await calm.stop()
+    }
   })
 
   test('a job that the engine has forgotten is lost, after the grace period, never finished', async () => {

@@ -5,7 +5,7 @@ import { mockClient } from 'aws-sdk-client-mock'
 import { dynamoStore } from '../../lib/jobs/dynamodb.ts'
 import type { JobStore } from '../../lib/jobs/store.ts'
 import { DEFAULT_TIMING } from '../../lib/jobs/timing.ts'
-import type { JobKey } from '../../lib/jobs/types.ts'
+import type { JobKey, JobRecord } from '../../lib/jobs/types.ts'
 import * as writes from '../../lib/jobs/writes.ts'
 import { testDynamoDb, type TestDynamoDb } from '../support/dynamodb.ts'
 import { record } from '../support/records.ts'
@@ -14,8 +14,9 @@ const key: JobKey = { compute: 'here', jid: 'job-1' }
 const storeOn = (client: DynamoDBClient, table: string): JobStore =>
   dynamoStore({ client, table, timing: DEFAULT_TIMING, clock: Date.now, random: randomBytes })
 
-const begin = (jid = 'job-1') =>
-  writes.intent(undefined, {
+const begin = (jid = 'job-1') => intentOf(jid, undefined)
+const intentOf = (jid: string, read: JobRecord | undefined) =>
+  writes.intent(read, {
     key: { ...key, jid },
     specHash: 'h',
     requestId: 'r',
@@ -142,6 +143,26 @@ describe('a write whose answer is lost', () => {
     expect(lost()).toBe(1)
     expect(applied).toBe(true)
     expect(now).toMatchObject({ state: 'cancelling', epoch: 'e2' })
+  })
+
+  test('does not come back: what others have read stays what they have read', async () => {
+    const jid = 'lost-4'
+    const plain = storeOn(db.client(), table)
+    const at = { ...key, jid }
+    await plain.write(at, 'first', begin(jid))
+    await plain.write(at, 'first', writes.remove({ engineName: 'n', epoch: 'e2' }))
+    let read: Awaited<ReturnType<JobStore['read']>>
+    const { client } = losing(1, async () => {
+      read = await plain.read(at)
+      await plain.write(at, 'second', intentOf(jid, read))
+    })
+    const touch: writes.Row = (current, { writeId }) => current && { ...current, writeId }
+    await storeOn(client, table).write(at, 'touching', touch)
+    const second = await plain.read(at)
+    expect(second?.generation).toBe(2)
+    const third = await plain.write(at, 'third', intentOf(jid, read), read)
+    expect(third.applied).toBe(false)
+    expect(await plain.read(at)).toEqual(second)
   })
 
   test('of another writer is not taken for one’s own', async () => {
