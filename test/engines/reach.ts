@@ -22,7 +22,10 @@ export async function reach(name: string, engine: Engine, env: Environment, dire
   const set = Object.fromEntries(engine.needs.flatMap((need) => (env[need] ? [[need, env[need]] as const] : [])))
   const missing = (variables: Variables): string[] => engine.needs.filter((need) => !variables[need])
   const file = join(directory, name, 'env')
-  const variables = missing(set).length === 0 ? set : parseVariables(await readFile(file, 'utf8').catch(() => ''))
+  const of = async (engineName: string): Promise<Variables> =>
+    parseVariables(await readFile(join(directory, engineName, 'env'), 'utf8').catch(() => ''))
+  const kept = async (): Promise<Variables> => ({ ...(engine.on === undefined ? {} : await of(engine.on)), ...(await of(name)) })
+  const variables = missing(set).length === 0 ? set : await kept()
   if (missing(variables).length > 0) return { name, why: `neither ${file} nor the environment has ${missing(variables).join(', ')}` }
   try {
     await engine.probe(variables)

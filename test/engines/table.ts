@@ -9,6 +9,10 @@ export interface Engine {
   probe(variables: Variables): Promise<void>
   /** Test files, as jest matches them. */
   suites: readonly string[]
+  /** The jest project that has them; `unit` without it. */
+  project?: string
+  /** Another engine that it stands on, whose file has some of what it needs. */
+  on?: string
 }
 
 /** How long an engine may take to answer, in ms. */
@@ -30,6 +34,13 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
       await Promise.all(AWS_ENDPOINTS.map((name) => answersHttp(variables[name] ?? '')))
     },
     suites: ['test/contract/store/', 'test/secrets'],
+  },
+  lambda: {
+    needs: ['HTTP_API_URL', 'LAMBDA_STANDIN_URL', ...AWS_ENDPOINTS, 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
+    on: 'aws',
+    probe: (variables) => answersHttp(variables.HTTP_API_URL ?? ''),
+    suites: ['test/lambda/'],
+    project: 'lambda',
   },
   local: { needs: [], probe: async () => undefined, suites: ['test/contract/backend/local.test.ts'] },
 }
