@@ -3,7 +3,7 @@ import { startStack } from './stack.ts'
 
 /** `npm start`: serves everything on this machine until Ctrl-C. */
 
-const PMANS_PORT = 5005
+const PMANS_PORT = 5010
 
 function portOf(text: string | undefined): number {
   if (text === undefined) return PMANS_PORT
