@@ -97,7 +97,8 @@ async function redrive(core: Core, record: JobRecord): Promise<void> {
 /** Ends what has been in its state for too long; before the commit as never run, after it by a stop that the engine confirms. */
 async function meetDeadline(core: Core, record: JobRecord): Promise<JobRecord> {
   const deadline = deadlineOf(record, core.timing)
-  if (deadline === undefined || core.clock() < deadline.at) return record
+  // an end that was seen waits for its log alone, and the look bounds that
+  if (deadline === undefined || core.clock() < deadline.at || record.endSeen !== undefined) return record
   const { epoch, state, engineName } = record
   const { reason } = deadline
   const rows = {

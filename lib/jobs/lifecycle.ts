@@ -54,6 +54,14 @@ export interface End {
 /** The end that was seen before the log could be read; undefined: none, or one with a reason of a later release. */
 const seenEnd = ({ endSeen }: JobRecord): End | undefined => (endSeen !== undefined && isReason(endSeen.end.reason) ? (endSeen.end as End) : undefined)
 
+/** The final word on a job whose end was seen, and whose log nobody can read any more. */
+function endWithoutLog(record: JobRecord): (Step & { do: 'end' }) | undefined {
+  const end = seenEnd(record)
+  if (end === undefined) return undefined
+  const message = [end.message, 'its log could not be read'].filter((word) => word !== undefined).join('; ')
+  return { do: 'end', end: { ...end, message }, forgotten: true }
+}
+
 /** The same, as a note carries it on. */
 function endSeenOf(record: JobRecord): Seen['endSeen'] {
   const end = seenEnd(record)
@@ -134,8 +142,8 @@ function askedFor(record: JobRecord): Reason {
 
 /** Absence becomes an end only after a grace period and several looks, and never a success. */
 function absent({ record, now, timing }: Look): Step {
-  const known = seenEnd(record)
-  if (known !== undefined) return { do: 'end', end: known, forgotten: true }
+  const known = endWithoutLog(record)
+  if (known !== undefined) return known
   const since = record.absent?.since ?? now
   const looks = (record.absent?.looks ?? 0) + 1
   if (looks >= timing.absentLooks && now - since >= timing.absentGrace) return { ...endFor('EngineForgot'), forgotten: true }
@@ -146,8 +154,7 @@ function unreachable({ record, seen, now, timing }: Look): Step {
   const error = seen.kind === 'unknown' ? seen.error : ''
   const since = record.unreachable?.since ?? now
   if (now - since >= timing.unreachableAfter) {
-    const end = seenEnd(record)
-    return end === undefined ? endFor('EngineUnreachable', { message: error }) : { do: 'end', end, forgotten: true }
+    return endWithoutLog(record) ?? endFor('EngineUnreachable', { message: error })
   }
   return { do: 'note', seen: { message: record.message, absent: record.absent, unreachable: { since, error }, endSeen: endSeenOf(record) } }
 }
@@ -184,7 +191,7 @@ export const LOOKS: Readonly<Record<CommittedState, Readonly<Record<Sight, (look
     stopping: stop,
     ended: endWhileCancelling,
     withdrawn: ({ record }) => endFor(askedFor(record)),
-    absent: ({ record }) => ({ do: 'end', end: seenEnd(record) ?? cancelledBeforeCommit(record), forgotten: true }),
+    absent: ({ record }) => endWithoutLog(record) ?? { do: 'end', end: cancelledBeforeCommit(record), forgotten: true },
     unknown: unreachable,
   },
 }

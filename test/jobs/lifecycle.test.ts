@@ -133,6 +133,20 @@ describe('a look', () => {
     expect(both).toMatchObject({ end: { state: 'lost', reason: 'EngineForgot' } })
   })
 
+  test.each([
+    ['running', 'absent', 0],
+    ['cancelling', 'absent', 0],
+    ['running', 'unknown', timing.unreachableAfter],
+  ] as const)('%s, seen %s, after its end was seen: that end, and that its log is missing', (state, sight, ago) => {
+    const endSeen = { since: NOW - ago, end: { state: 'failed', reason: 'NonZeroExit', exitCode: 3, message: 'oops' } } as const
+    const job = record({ state, ref: 'r', reason: 'TimeLimit', endSeen, unreachable: { since: NOW - ago, error: 'x' } })
+    expect(decideLook(job, SEEN[sight], NOW, timing)).toEqual({
+      do: 'end',
+      forgotten: true,
+      end: { ...endSeen.end, message: 'oops; its log could not be read' },
+    })
+  })
+
   test('an engine that answers again ends the count of absences', () => {
     const job = record({ state: 'running', ref: 'r', absent: { since: NOW - 1, looks: 2 } })
     const step = decideLook(job, SEEN.running, NOW, timing)
