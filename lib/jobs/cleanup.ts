@@ -1,6 +1,7 @@
 import { errorText } from '../errors.ts'
 import { engineCall, freshId, idsOf, type Core, type Turn } from './core.ts'
-import { clearPrevious, lookAtMany } from './drive.ts'
+import { lookAtMany } from './look.ts'
+import { clearPrevious } from './previous.ts'
 import { deadlineOf, isFinal, isWaiting } from './lifecycle.ts'
 import { REASONS } from './reasons.ts'
 import { sweep, type FirstSeen } from './sweep.ts'

@@ -1,10 +1,12 @@
 import { EngineRejected, NeedsPreparation, type Backend, type Call, type CallLog } from '../backends/contract.ts'
+import { errorText, PmanError } from '../errors.ts'
 import type { Breaker } from './breaker.ts'
 import type { KillPoint } from './kill-points.ts'
 import { nonce, type RandomBytes } from './naming.ts'
 import type { JobStore } from './store.ts'
 import type { Timing } from './timing.ts'
 import type { JobKey, JobRecord } from './types.ts'
+import type { Row } from './writes.ts'
 
 /** An inclusive range of numeric ids; both ends equal: that one. */
 export interface IdRange {
@@ -138,3 +140,22 @@ export async function engineCall<T>(core: Core, turn: Turn, subject: Subject, ma
     cancel()
   }
 }
+
+/** Makes a write that starts from a record just read, and gives the record as it then is, whether the write was applied or not. */
+export async function written(core: Core, record: JobRecord, turn: Turn, row: Row): Promise<JobRecord> {
+  const result = await core.store.write(record, turn.by, row, record)
+  return result.record ?? record
+}
+
+/** The engine could not be asked, or its answer is not known: the record stays, and cleanup goes on from it. Throws for the table alone. */
+export function undecided(core: Core, record: JobRecord, event: string, error: unknown): JobRecord {
+  if (error instanceof PmanError && error.code === 'store_unavailable') throw error
+  core.log(event, { ...idsOf(record), error: errorText(error) })
+  return record
+}
+
+/** Characters of the engine's words that are kept in a record. */
+const MESSAGE_LENGTH = 2000
+
+/** The engine's words, as they are kept in the record. */
+export const short = (text: string): string => (text.length <= MESSAGE_LENGTH ? text : `${text.slice(0, MESSAGE_LENGTH - 1)}…`)

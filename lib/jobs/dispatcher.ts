@@ -1,5 +1,5 @@
 import { freshId, idsOf, sleep, type Core } from './core.ts'
-import { handToEngine, type Progress } from './drive.ts'
+import { handToEngine, type Progress } from './handover.ts'
 import { isWaiting } from './lifecycle.ts'
 import type { JobKey, JobRecord } from './types.ts'
 import * as writes from './writes.ts'

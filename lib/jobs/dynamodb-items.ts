@@ -26,7 +26,8 @@ export const requestKey = ({ generation, requestId }: RequestId): string => `${S
 /** Chunk 0 is the end of the log, so that the first ones read are the last lines. */
 export const logKey = (generation: number, capture: string, chunk: number): string =>
   `${logPrefix(generation, capture)}${String(chunk).padStart(3, '0')}`
-export const logPrefix = (generation: number, capture: string): string => `${LOG_PREFIX}${generation}#${capture}#`
+export const generationLogs = (generation: number): string => `${LOG_PREFIX}${generation}#`
+export const logPrefix = (generation: number, capture: string): string => `${generationLogs(generation)}${capture}#`
 
 /** The key that a partition stands for; a compute's name has no `#`, nor has a jid. */
 export function keyOf(pk: string): JobKey {

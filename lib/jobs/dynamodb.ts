@@ -12,6 +12,7 @@ import {
   fromItem,
   fromLogItems,
   fromRequestItem,
+  generationLogs,
   isExpired,
   JOB,
   keyOf,
@@ -27,6 +28,7 @@ import {
   toRequestItem,
   type Item,
 } from './dynamodb-items.ts'
+import { isActive, isFinal } from './lifecycle.ts'
 import { nonce, type RandomBytes } from './naming.ts'
 import { LIVE_CAPTURE, type JobStore, type JobSummary, type Page, type Written } from './store.ts'
 import type { Timing } from './timing.ts'
@@ -298,9 +300,11 @@ function logOf(items: readonly Item[]): Item[] {
 
 /** Is a request or log item one that the record, or its `previous`, may still need? */
 function isReferred(record: JobRecord, sk: string): boolean {
-  const requests = [record, ...record.previous].map(requestKey)
-  const ownLog = logPrefix(record.generation, record.capture ?? LIVE_CAPTURE)
-  return record.state === 'deleted' ? requests.slice(1).includes(sk) : requests.includes(sk) || sk.startsWith(ownLog)
+  const requests = record.state === 'deleted' ? record.previous : [record, ...record.previous]
+  if (requests.some((owner) => requestKey(owner) === sk)) return true
+  // an end that is on its way refers to a capture that is here already
+  if (isActive(record.state)) return sk.startsWith(generationLogs(record.generation))
+  return isFinal(record.state) && sk.startsWith(logPrefix(record.generation, record.capture ?? LIVE_CAPTURE))
 }
 
 const pick = (item: Item, names: readonly string[]): Item => Object.fromEntries(names.map((name) => [name, item[name]]))

@@ -1,5 +1,5 @@
 import type { Core, Turn } from './core.ts'
-import { look, lookAtMany, type LiveLog } from './drive.ts'
+import { look, lookAtMany, type LiveLog } from './look.ts'
 import { isObservable } from './lifecycle.ts'
 import type { JobKey, JobRecord } from './types.ts'
 import { elect } from './writes.ts'

@@ -49,7 +49,8 @@ export interface JobStore {
   getRequest(key: JobKey, id: RequestId): Promise<JobSpec | undefined>
   putLog(key: JobKey, generation: number, capture: string, log: LogTail): Promise<void>
   /**
-   * Deletes request and log items of generations up to the record's: those that neither it nor its `previous` refers to, or all.
+   * Deletes request and log items of generations up to the record's: those that neither it nor its `previous` refers to, or all. The logs of
+   * an active job are all kept: an end that is on its way refers to one of them.
    * Without a record, or with one about to expire, it does nothing.
    */
   sweepItems(key: JobKey, keep: 'referred' | 'none'): Promise<void>

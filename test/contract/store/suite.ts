@@ -445,6 +445,16 @@ export function storeContract(name: string, harness: StoreHarness): void {
         expect(await text()).toBe('all')
       })
 
+      test('a sweep leaves the logs of an active job: an end that is on its way refers to one of them', async () => {
+        const before = await inState('cancelling')
+        await store.putLog(before, 1, 'soon', { bytes: Buffer.from('its log'), truncated: false })
+        await store.sweepItems(before, 'referred')
+        const { epoch, state } = before
+        await must(before, writes.end({ epoch, state, end: { state: 'cancelled', reason: 'CancelRequested' }, capture: 'soon' }))
+        await store.sweepItems(before, 'referred')
+        expect(Buffer.from((await store.readWithLog(before, 10))?.log.bytes ?? []).toString()).toBe('its log')
+      })
+
       test('a sweep deletes what nothing refers to, and nothing else', async () => {
         const key = newKey()
         const first = await begun(key)

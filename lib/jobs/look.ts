@@ -1,102 +1,20 @@
 /**
- * A job's next step with its engine: handing over (create, commit, release), look (observe, act on it), and the clearing of earlier
- * generations. Status, delete and cleanup all come here; what each step may do is decided by `lifecycle.ts` and `writes.ts`.
- * Every function returns the record as it then is, and never throws for an engine that could not be asked.
+ * Looks at jobs that the engine has, and what follows from them: a release again, a stop, the log and then the end. What a look leads to is
+ * decided by `lifecycle.ts`. Every function returns the record as it then is, and never throws for an engine that could not be asked.
  */
-import { EngineRejected, NeedsPreparation, type Backend, type Observation } from '../backends/contract.ts'
-import { errorText, PmanError } from '../errors.ts'
-import { engineCall, freshId, idsOf, type Core, type Turn } from './core.ts'
-import { engineJob } from './engine-job.ts'
-import { cancelledBeforeCommit, decideLook, isObservable, isWaiting, type End, type Step } from './lifecycle.ts'
+import type { Backend, Observation } from '../backends/contract.ts'
+import { errorText } from '../errors.ts'
+import { engineCall, freshId, idsOf, short, undecided, written, type Core, type Turn } from './core.ts'
+import { release } from './handover.ts'
+import { cancelledBeforeCommit, decideLook, isObservable, type End, type Step } from './lifecycle.ts'
+import { removeByName, tidy } from './previous.ts'
 import { LIVE_CAPTURE } from './store.ts'
-import type { JobRecord, LogTail, Previous } from './types.ts'
+import type { JobRecord, LogTail } from './types.ts'
 import * as writes from './writes.ts'
 
 /** What of a finished job's output is kept: its end. */
 export const CAPTURE_BOUNDS = { tailLines: 100_000, maxBytes: 4 * 1024 * 1024 }
 const LIVE_BYTES = 64 * 1024
-/** The engine's words, as they are kept in the record. */
-const MESSAGE_LENGTH = 2000
-
-/** How far a holder has come: the engine has the job or it has ended; it waits for an earlier generation; it needs preparing; a try failed. */
-export interface Progress {
-  record: JobRecord
-  stage: 'done' | 'waits' | 'prepares' | 'failed'
-  error?: string
-}
-
-/** The holder's part: waits for earlier generations, prepares if it may, creates, commits, releases. Stops where the turn ends. */
-export async function handToEngine(core: Core, held: JobRecord, turn: Turn, mayPrepare: boolean): Promise<Progress> {
-  const { epoch } = held
-  let record = await clearPrevious(core, held, turn)
-  if (record.state === 'queued') record = await written(core, record, turn, writes.ready({ epoch }))
-  if (!isWaiting(record.state) || record.epoch !== epoch) return { record, stage: 'done' }
-  if (record.state === 'queued') return { record, stage: 'waits' }
-  try {
-    return await createAndCommit(core, record, turn, mayPrepare)
-  } catch (error) {
-    if (error instanceof EngineRejected) {
-      core.log('engine refused the job', { ...idsOf(record), error: error.message })
-      const row = writes.exhausted({ epoch, reason: error.reason, message: short(error.message) })
-      return { record: await written(core, record, turn, row), stage: 'done' }
-    }
-    return { record: undecided(core, record, 'dispatch is not done', error), stage: 'failed', error: short(errorText(error)) }
-  }
-}
-
-async function createAndCommit(core: Core, begun: JobRecord, turn: Turn, mayPrepare: boolean): Promise<Progress> {
-  const { epoch } = begun
-  const backend = await core.backend(begun.compute)
-  const spec = await core.store.getRequest(begun, begun)
-  const compute = core.computes.get(begun.compute)
-  if (spec === undefined || compute === undefined) throw new PmanError('unreadable_record', `the request of job "${begun.jid}" is missing`)
-  const job = engineJob(begun, spec, compute, await core.deployment(), core.random)
-  let record = begun
-  let ref: string
-  let hasPrepared = false
-  for (;;) {
-    try {
-      const { prepared } = record
-      ref = await engineCall(core, turn, idsOf(record), (call) => backend.create(job, prepared, call))
-      break
-    } catch (error) {
-      if (!(error instanceof NeedsPreparation) || backend.prepare === undefined || hasPrepared) throw error
-      record = await written(core, record, turn, writes.pull({ epoch }))
-      core.reached?.('prepare: pull written')
-      if (record.epoch !== epoch) return { record, stage: 'done' }
-      if (!mayPrepare) return { record, stage: 'prepares' }
-      const prepare = backend.prepare.bind(backend)
-      const prepared = await engineCall(core, turn, idsOf(record), (call) => prepare(job, call))
-      hasPrepared = true
-      record = await written(core, record, turn, writes.prepared({ epoch, prepared }))
-      core.reached?.('prepare: written')
-      if (record.epoch !== epoch) return { record, stage: 'done' }
-    }
-  }
-  core.reached?.('create: made')
-  const commit = await core.store.write(record, turn.by, writes.commit({ epoch, ref }), record)
-  core.log('engine has the job', { ...idsOf(record), ref, committed: commit.applied })
-  if (!commit.applied || commit.record === undefined) return { record: commit.record ?? record, stage: 'done' }
-  core.reached?.('commit: written')
-  return { record: await release(core, backend, commit.record, turn), stage: 'done' }
-}
-
-/** Sends one release of a committed job, for the attempt that the record holds. */
-async function release(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<JobRecord> {
-  const { ref, attempt, epoch } = record
-  if (ref === undefined) return record
-  try {
-    await engineCall(core, turn, idsOf(record), (call) => backend.release(ref, attempt, call))
-    core.reached?.('release: sent')
-    core.log('released', { ...idsOf(record), attempt })
-    return record
-  } catch (error) {
-    if (!(error instanceof EngineRejected)) return undecided(core, record, 'release is not confirmed', error)
-    core.log('engine refused the release', { ...idsOf(record), attempt, error: error.message })
-    // of a later attempt it ends nothing: an earlier one may still start the job
-    return written(core, record, turn, writes.refused({ epoch, reason: error.reason, message: short(error.message) }))
-  }
-}
 
 /** What a caller shows of a running job: the log that it has read, and how many lines it wants. */
 export interface LiveLog {
@@ -285,68 +203,3 @@ async function cancelUncommitted(core: Core, record: JobRecord, turn: Turn): Pro
   }
   return finish(core, undefined, record, cancelledBeforeCommit(record), turn)
 }
-
-/** Removes everything that has this engine name; true once nothing is seen any more. */
-async function removeByName(core: Core, backend: Backend, record: JobRecord, engineName: string, turn: Turn): Promise<boolean> {
-  const found = await engineCall(core, turn, idsOf(record), (call) => backend.find(engineName, call))
-  const answers = []
-  for (const { ref } of found) answers.push(await engineCall(core, turn, idsOf(record), (call) => backend.remove(ref, call)))
-  return answers.every((answer) => answer === 'gone')
-}
-
-/** Ends and removes what the engine still holds of earlier generations; each that is surely over leaves `previous`. */
-export async function clearPrevious(core: Core, record: JobRecord, turn: Turn): Promise<JobRecord> {
-  let current = record
-  for (const entry of record.previous) {
-    try {
-      const over = await clear(core, current, entry, turn)
-      if (over === 'going') continue
-      core.reached?.('remove: sent')
-      const { tombstone } = core.timing
-      const row = writes.removed({ engineName: entry.engineName, kept: over === 'kept', tombstone })
-      current = await written(core, current, turn, row)
-      core.reached?.('remove: written')
-      core.log('removed', { ...idsOf(current), engineName: entry.engineName, over })
-    } catch (error) {
-      undecided(core, current, 'removal is not confirmed', error)
-    }
-  }
-  if (current.previous.length < record.previous.length) await tidy(core, current)
-  return current
-}
-
-async function clear(core: Core, record: JobRecord, entry: Previous, turn: Turn): Promise<'gone' | 'kept' | 'going'> {
-  const backend = await core.backend(record.compute)
-  const { ref, engineName } = entry
-  if (ref === undefined) return (await removeByName(core, backend, record, engineName, turn)) ? 'gone' : 'going'
-  const ids = { ...idsOf(record), ref }
-  if (core.computes.get(record.compute)?.removeJobs !== false) return engineCall(core, turn, ids, (call) => backend.remove(ref, call))
-  const answer = entry.ended === true ? 'gone' : await engineCall(core, turn, ids, (call) => backend.stop(ref, call))
-  if (answer === 'going') return 'going'
-  const [seen] = await engineCall(core, turn, ids, (call) => backend.observe([ref], call))
-  if (seen?.kind === 'absent') return 'gone'
-  return entry.ended === true || seen?.kind === 'unknown' ? 'going' : 'kept'
-}
-
-/** Deletes log and request items that nothing refers to any more; what is left behind by a failure here costs space alone. */
-async function tidy(core: Core, record: JobRecord): Promise<void> {
-  try {
-    await core.store.sweepItems(record, 'referred')
-  } catch (error) {
-    core.log('items are not swept', { ...idsOf(record), error: errorText(error) })
-  }
-}
-
-async function written(core: Core, record: JobRecord, turn: Turn, row: writes.Row): Promise<JobRecord> {
-  const result = await core.store.write(record, turn.by, row, record)
-  return result.record ?? record
-}
-
-/** The engine could not be asked, or its answer is not known: the record stays, and cleanup goes on from it. */
-function undecided(core: Core, record: JobRecord, event: string, error: unknown): JobRecord {
-  if (error instanceof PmanError && error.code === 'store_unavailable') throw error
-  core.log(event, { ...idsOf(record), error: errorText(error) })
-  return record
-}
-
-const short = (text: string): string => (text.length <= MESSAGE_LENGTH ? text : `${text.slice(0, MESSAGE_LENGTH - 1)}…`)
