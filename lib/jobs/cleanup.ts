@@ -102,10 +102,10 @@ async function meetDeadline(core: Core, record: JobRecord): Promise<JobRecord> {
   if (deadline === undefined || core.clock() < deadline.at || record.endSeen !== undefined) return record
   const { epoch, state, engineName } = record
   const { reason } = deadline
+  if (deadline.then === 'look') return record
   const rows = {
     exhaust: () => writes.exhausted({ epoch, reason, message: record.message ?? REASONS[reason].tell }),
     cancel: () => writes.cancel({ engineName, epoch: freshId(core), reason }),
-    lose: () => writes.end({ epoch, state, stopSent: record.stopSent, end: { state: 'lost', reason } }),
   }
   const result = await core.store.write(record, BY, rows[deadline.then](), record)
   core.reached?.('deadline: written')

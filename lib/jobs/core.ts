@@ -90,6 +90,14 @@ export const idsOf = (record: JobRecord): Subject => ({
   ...(record.ref === undefined ? {} : { ref: record.ref }),
 })
 
+/** The engine was not asked at all, so that nothing new is known of it. */
+export class NotAsked extends Error {
+  constructor(why: string) {
+    super(why)
+    this.name = 'NotAsked'
+  }
+}
+
 /** The engine did not answer within the turn: what became of the call is not known. */
 export class TurnOver extends Error {
   constructor() {
@@ -98,26 +106,18 @@ export class TurnOver extends Error {
   }
 }
 
-/** The engine has not answered lately, and is left alone for a while. */
-export class EngineLeftAlone extends Error {
-  constructor() {
-    super('the engine has not answered lately and is left alone for a while')
-    this.name = 'EngineLeftAlone'
-  }
-}
-
 /** Whom an engine call is about, for its log lines; the breaker goes by the compute. */
 export type Subject = Record<string, unknown> & { compute: string }
 
 /**
  * One engine call, aborted at the turn's deadline, and then given up even by a driver that does not heed the signal.
- * Throws what the driver throws, TurnOver, or EngineLeftAlone.
+ * Throws what the driver throws, TurnOver, or NotAsked: the turn was over before, or the engine is left alone for a while.
  */
 export async function engineCall<T>(core: Core, turn: Turn, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
   const { compute } = subject
   const left = turn.deadline - core.clock()
-  if (left <= 0) throw new TurnOver()
-  if (!core.breaker.allows(compute)) throw new EngineLeftAlone()
+  if (left <= 0) throw new NotAsked('no time was left to ask the engine')
+  if (!core.breaker.allows(compute)) throw new NotAsked('the engine has not answered lately and is left alone for a while')
   const controller = new AbortController()
   let cancel = (): void => undefined
   const over = new Promise<never>((_, reject) => {

@@ -153,7 +153,9 @@ function absent({ record, now, timing }: Look): Step {
 function unreachable({ record, seen, now, timing }: Look): Step {
   const error = seen.kind === 'unknown' ? seen.error : ''
   const since = record.unreachable?.since ?? now
-  if (now - since >= timing.unreachableAfter) {
+  // a stop that nobody has confirmed for so long is given up too, but only by whoever has just asked in vain
+  const begun = record.state === 'cancelling' ? Math.min(since, record.stateSince) : since
+  if (now - begun >= timing.unreachableAfter) {
     return endWithoutLog(record) ?? endFor('EngineUnreachable', { message: error })
   }
   return { do: 'note', seen: { message: record.message, absent: record.absent, unreachable: { since, error }, endSeen: endSeenOf(record) } }
@@ -205,10 +207,13 @@ export function decideLook(record: JobRecord, seen: Observation, now: number, ti
 /** How a cancel of a job that was never committed ends. */
 export const cancelledBeforeCommit = (record: JobRecord): End => ({ state: REASONS[askedFor(record)].final, reason: askedFor(record) })
 
-/** When a state has lasted too long, and what is done then. `exhaust` ends a job that never ran; `cancel` stops one; `lose` gives up. */
+/**
+ * When a state has lasted too long, and what is done then. `exhaust` ends a job that never ran; `cancel` stops one; `look`: the next look
+ * gives it up if the engine does not answer.
+ */
 export interface Deadline {
   at: number
-  then: 'exhaust' | 'cancel' | 'lose'
+  then: 'exhaust' | 'cancel' | 'look'
   reason: Reason
 }
 
@@ -228,7 +233,7 @@ export function deadlineOf(record: JobRecord, timing: Timing): Deadline | undefi
       return { at: (record.startedAt ?? stateSince) + limit, then: 'cancel', reason: 'TimeLimit' }
     }
     case 'cancelling':
-      return { at: stateSince + timing.unreachableAfter, then: 'lose', reason: 'EngineUnreachable' }
+      return { at: stateSince + timing.unreachableAfter, then: 'look', reason: 'EngineUnreachable' }
     default:
       return undefined
   }

@@ -4,7 +4,7 @@
  */
 import type { Backend, Observation } from '../backends/contract.ts'
 import { errorText } from '../errors.ts'
-import { engineCall, freshId, idsOf, short, undecided, written, type Core, type Turn } from './core.ts'
+import { engineCall, freshId, idsOf, NotAsked, short, undecided, written, type Core, type Turn } from './core.ts'
 import { release } from './handover.ts'
 import { cancelledBeforeCommit, decideLook, isObservable, type End, type Step } from './lifecycle.ts'
 import { removeByName, tidy } from './previous.ts'
@@ -32,31 +32,40 @@ export async function look(core: Core, record: JobRecord, turn: Turn, live?: Liv
 export async function lookAtMany(core: Core, records: readonly JobRecord[], turn: Turn, live?: LiveLog): Promise<JobRecord[]> {
   const observable = records.filter(isObservable)
   core.reached?.('look: begun')
-  const { backend, seen } = await observed(core, observable, turn)
+  const answer = await observed(core, observable, turn)
   const after: JobRecord[] = []
   for (const record of records) {
-    const index = isObservable(record) ? observable.indexOf(record) : -1
     if (!isObservable(record)) after.push(record.state === 'cancelling' ? await cancelUncommitted(core, record, turn) : record)
-    else after.push(await actOn(core, backend, record, seen[index] ?? NO_ANSWER, turn, record === records[0] ? live : undefined))
+    else if (answer === undefined) after.push(record)
+    else {
+      const seen = answer.seen[observable.indexOf(record)] ?? NO_ANSWER
+      after.push(await actOn(core, answer.backend, record, seen, turn, record === records[0] ? live : undefined))
+    }
   }
   return after
 }
 
 const NO_ANSWER: Observation = { kind: 'unknown', error: 'the driver gave no observation' }
 
-/** One observation for each; where the engine could not be asked, that is what each of them says. */
-async function observed(core: Core, records: readonly Observable[], turn: Turn): Promise<{ backend: Backend | undefined; seen: Observation[] }> {
+/** One observation for each; where the engine has not answered, that is what each of them says. undefined: it was not asked. */
+async function observed(core: Core, records: readonly Observable[], turn: Turn): Promise<Answer | undefined> {
   const [first] = records
-  if (first === undefined) return { backend: undefined, seen: [] }
+  if (first === undefined) return undefined
   try {
     const backend = await core.backend(first.compute)
     const refs = records.map(({ ref }) => ref)
     const seen = await engineCall(core, turn, { compute: first.compute }, (call) => backend.observe(refs, call))
     return { backend, seen }
   } catch (error) {
+    if (error instanceof NotAsked) return undefined
     const unknown: Observation = { kind: 'unknown', error: short(errorText(error)) }
     return { backend: undefined, seen: records.map(() => unknown) }
   }
+}
+
+interface Answer {
+  backend: Backend | undefined
+  seen: Observation[]
 }
 
 type Observable = JobRecord & { ref: string }
@@ -199,7 +208,9 @@ async function cancelUncommitted(core: Core, record: JobRecord, turn: Turn): Pro
     const backend = await core.backend(record.compute)
     if (!(await removeByName(core, backend, record, record.engineName, turn))) return record
   } catch (error) {
-    return undecided(core, record, 'cancel is not confirmed', error)
+    const tooLong = core.clock() - record.stateSince >= core.timing.unreachableAfter
+    if (!tooLong || error instanceof NotAsked) return undecided(core, record, 'cancel is not confirmed', error)
+    return finish(core, undefined, record, { state: 'lost', reason: 'EngineUnreachable', message: errorText(error) }, turn)
   }
   return finish(core, undefined, record, cancelledBeforeCommit(record), turn)
 }

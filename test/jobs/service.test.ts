@@ -325,6 +325,23 @@ describe('an engine that fails', () => {
     expect(await gateway.until(key, 'failed')).toMatchObject({ reason: 'NonZeroExit', exitCode: 5 })
   })
 
+  test('a cancel that nobody has confirmed for a day is given up only by who has asked in vain', async () => {
+    await submit('sleep 30')
+    await gateway.until(key, 'running')
+    gateway.engine.fail('stop', 'refused')
+    await gateway.service.cancel(ANYONE, key)
+    gateway.ahead += gateway.core.timing.unreachableAfter
+    await gateway.cleanup()
+    expect((await gateway.record(key))?.state).toBe('cancelling')
+    gateway.engine.fail('observe', 'refused')
+    gateway.ahead += 31_000
+    await gateway.cleanup()
+    expect(await gateway.record(key)).toMatchObject({ state: 'lost', reason: 'EngineUnreachable', previous: [{}] })
+    gateway.engine.mend()
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    await gateway.service.delete(ANYONE, key)
+  })
+
   test('an engine that does not answer is left alone for a while, then asked again', async () => {
     const calm = await testGateway({}, { breakerAfter: 2, breakerFor: 60_000 })
     try {
@@ -337,7 +354,7 @@ describe('an engine that fails', () => {
       const before = calm.engine.calls.observe
       for (let n = 0; n < 6; n++) await poll()
       expect(calm.engine.calls.observe - before).toBe(2)
-      expect((await poll()).record.unreachable?.error).toMatch(/left alone/)
+      expect((await poll()).record.unreachable?.error).toMatch(/ECONNREFUSED/)
       calm.engine.mend()
       expect((await poll()).record.state).toBe('submitted')
       calm.ahead += 60_000
