@@ -104,7 +104,12 @@ describe('submit, cancel and delete at once', () => {
       const { record } = await submit('sleep 30')
       expect(record.generation).toBe(generation)
       names.push(record.engineName)
-      await within(ROUNDS, gateway, async () => (await gateway.service.status(ANYONE, key)).record.state === 'running')
+      // a job that runs may not have come to its first line yet
+      const hasRun = await within(ROUNDS, gateway, async () => {
+        await gateway.service.status(ANYONE, key)
+        return runsByName(gateway, key).includes(record.engineName)
+      })
+      expect(hasRun).toBe(true)
       await gateway.service.delete(ANYONE, key)
     }
     expect(await cleared()).toBe(true)
