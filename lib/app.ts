@@ -103,7 +103,7 @@ async function open(compute: ComputeConfig, deployment: string): Promise<Backend
     storage,
     options,
     host: env.AWS_LAMBDA_RUNTIME_API === undefined || env.IS_OFFLINE !== undefined ? 'machine' : 'lambda',
-    credentials: async () => (credentials === undefined ? undefined : secretStore().read(credentials)),
+    credentials: async ({ fresh } = { fresh: false }) => credentials && (fresh ? secretStore().refresh(credentials) : secretStore().read(credentials)),
   })
 }
 

@@ -117,6 +117,17 @@ export class EngineRejected extends Error {
   }
 }
 
+/** It cannot be done now and may be later, as with a registry that does not answer: the same call is made again. `reason`: how the job ends if its time is over first. */
+export class NotYet extends Error {
+  readonly reason: Reason
+
+  constructor(message: string, reason: Reason, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'NotYet'
+    this.reason = reason
+  }
+}
+
 /** `create` cannot work before `prepare` has: the job goes to `pulling`. */
 export class NeedsPreparation extends Error {
   constructor(message: string) {
@@ -136,7 +147,7 @@ export interface Backend {
 
   /** Refuses, before anything is recorded, what can be seen to be wrong: throws EngineRejected naming the field. */
   check?(spec: JobSpec, call: Call): Promise<void>
-  /** Makes ready what takes long, such as pulling the image; repeatable. Returns JSON of at most 4 KB, kept in the record. */
+  /** Makes ready what takes long, such as pulling the image; repeatable. Returns JSON of at most 4 KB, kept in the record. Throws NotYet, or EngineRejected. */
   prepare?(job: EngineJob, call: Call): Promise<string>
   /** Makes the job, unable to run. Throws NeedsPreparation, or EngineRejected; anything else means that it may or may not exist. */
   create(job: EngineJob, prepared: string | undefined, call: Call): Promise<EngineRef>
@@ -161,17 +172,26 @@ export interface Backend {
   health(call: Call): Promise<Health>
 }
 
+/** Where the jobs' data is, as `lib/config/compute.ts` has checked it. */
+export interface StorageSettings {
+  type: string
+  storebase?: string | undefined
+  volume?: string | undefined
+  nfsServer?: string | undefined
+  pfconSelector?: string | undefined
+}
+
 /** What a driver is made from: its own slice of settings and its credentials, never the environment. */
 export interface BackendContext {
   compute: string
   deployment: string
-  storage: { type: string; storebase?: string | undefined; volume?: string | undefined }
+  storage: StorageSettings
   /** Where the function runs: on AWS Lambda, or on a machine whose files and processes stay. */
   host: 'lambda' | 'machine'
   /** The driver's own options, which it parses itself. */
   options: Readonly<Record<string, unknown>>
-  /** The text of the compute's secret, read when it is first needed and again when it has aged; undefined without one. */
-  credentials: () => Promise<string | undefined>
+  /** The text of the compute's secret, read when it is first needed and again when it has aged; `fresh`: now, as after a refusal. undefined without one. */
+  credentials: (how?: { fresh: boolean }) => Promise<string | undefined>
 }
 
 /** What a driver's module exports. */

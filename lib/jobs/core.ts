@@ -1,4 +1,4 @@
-import { EngineRejected, NeedsPreparation, type Backend, type Call, type CallLog } from '../backends/contract.ts'
+import { EngineRejected, NeedsPreparation, NotYet, type Backend, type Call, type CallLog } from '../backends/contract.ts'
 import { errorText, PmanError } from '../errors.ts'
 import type { Breaker } from './breaker.ts'
 import type { KillPoint } from './kill-points.ts'
@@ -110,12 +110,20 @@ export class TurnOver extends Error {
 export type Subject = Record<string, unknown> & { compute: string }
 
 /**
- * One engine call, aborted at the turn's deadline, and then given up even by a driver that does not heed the signal.
+ * One engine call, aborted at the turn's deadline, or before it if the engine takes too long, and then given up even by a driver that does
+ * not heed the signal. `within`: milliseconds for a call that may take longer than others.
  * Throws what the driver throws, TurnOver, or NotAsked: the turn was over before, or the engine is left alone for a while.
  */
-export async function engineCall<T>(core: Core, turn: Turn, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
+export async function engineCall<T>(
+  core: Core,
+  turn: Turn,
+  subject: Subject,
+  make: (call: Call) => Promise<T>,
+  within = core.timing.callWithin,
+): Promise<T> {
   const { compute } = subject
-  const left = turn.deadline - core.clock()
+  const deadline = Math.min(turn.deadline, core.clock() + within)
+  const left = deadline - core.clock()
   if (left <= 0) throw new NotAsked('no time was left to ask the engine')
   if (!core.breaker.allows(compute)) throw new NotAsked('the engine has not answered lately and is left alone for a while')
   const controller = new AbortController()
@@ -128,18 +136,20 @@ export async function engineCall<T>(core: Core, turn: Turn, subject: Subject, ma
   })
   const log: CallLog = (event, fields) => core.log(event, { ...subject, ...fields })
   try {
-    const answer = await Promise.race([make({ signal: controller.signal, deadline: turn.deadline, log }), over])
+    const answer = await Promise.race([make({ signal: controller.signal, deadline, log }), over])
     core.breaker.answered(compute)
     return answer
   } catch (error) {
     // a refusal is an answer too
-    if (error instanceof EngineRejected || error instanceof NeedsPreparation) core.breaker.answered(compute)
+    if (ANSWERS.some((answer) => error instanceof answer)) core.breaker.answered(compute)
     else core.breaker.failed(compute)
     throw error
   } finally {
     cancel()
   }
 }
+
+const ANSWERS = [EngineRejected, NeedsPreparation, NotYet]
 
 /** Makes a write that starts from a record just read, and gives the record as it then is, whether the write was applied or not. */
 export async function written(core: Core, record: JobRecord, turn: Turn, row: Row): Promise<JobRecord> {

@@ -38,14 +38,14 @@ export async function dispatchJob(core: Core, key: JobKey): Promise<void> {
 }
 
 /** The holder stops here: the next one may begin after a pause that grows with the tries, or ends the job when they are used up. */
-export async function letGo(core: Core, { record, stage, error }: Progress, by: string): Promise<JobRecord> {
+export async function letGo(core: Core, { record, stage, error, reason }: Progress, by: string): Promise<JobRecord> {
   const { epoch } = record
   const tries = (record.tries ?? 0) + (stage === 'failed' ? 1 : 0)
   const exhausted = tries >= core.timing.dispatchTries
   const message = error ?? (stage === 'waits' ? 'waits for the end of the job that had this jid before' : undefined)
   const row = exhausted
-    ? writes.exhausted({ epoch, reason: 'DispatchExhausted', message: error ?? '' })
-    : writes.handOver({ epoch, leaseUntil: core.clock() + pause(core, stage, tries), failed: stage === 'failed', message })
+    ? writes.exhausted({ epoch, reason: reason ?? 'DispatchExhausted', message: error ?? '' })
+    : writes.handOver({ epoch, leaseUntil: core.clock() + pause(core, stage, tries), failed: stage === 'failed', message, reason })
   const result = await core.store.write(record, by, row, record)
   core.log(exhausted ? 'dispatch is exhausted' : 'let go', { ...idsOf(record), stage, tries, error, applied: result.applied })
   return result.record ?? record
@@ -63,6 +63,7 @@ function pause(core: Core, stage: Progress['stage'], tries: number): number {
 /** Renews the holder's lease until the work is over; a renewal that fails costs another holder's work at most. */
 async function whileRenewing<T>(core: Core, held: JobRecord, work: () => Promise<T>): Promise<T> {
   let renewal = Promise.resolve()
+  let over = false
   let cancel = (): void => undefined
   const renew = async (): Promise<void> => {
     try {
@@ -73,14 +74,15 @@ async function whileRenewing<T>(core: Core, held: JobRecord, work: () => Promise
   }
   const plan = (): void => {
     cancel = core.timers.after(core.timing.lease / 3, () => {
-      renewal = renew()
-      plan()
+      // one at a time: on a slow table they would pile up and hold back the holder's own writes
+      renewal = renew().then(() => (over ? undefined : plan()))
     })
   }
   plan()
   try {
     return await work()
   } finally {
+    over = true
     cancel()
     // nothing may go on after the invocation has answered
     await renewal

@@ -1,10 +1,11 @@
 /** A holder's part of a job: it makes the job at the engine unable to run, commits it, and releases it. */
-import { EngineRejected, NeedsPreparation, type Backend } from '../backends/contract.ts'
+import { EngineRejected, NeedsPreparation, NotYet, type Backend } from '../backends/contract.ts'
 import { errorText, PmanError } from '../errors.ts'
 import { engineCall, idsOf, short, undecided, written, type Core, type Turn } from './core.ts'
 import { engineJob } from './engine-job.ts'
 import { isWaiting } from './lifecycle.ts'
 import { clearPrevious } from './previous.ts'
+import type { Reason } from './reasons.ts'
 import type { JobRecord } from './types.ts'
 import * as writes from './writes.ts'
 
@@ -13,6 +14,8 @@ export interface Progress {
   record: JobRecord
   stage: 'done' | 'waits' | 'prepares' | 'failed'
   error?: string
+  /** How the job ends if it never gets any further. */
+  reason?: Reason | undefined
 }
 
 /** The holder's part: waits for earlier generations, prepares if it may, creates, commits, releases. Stops where the turn ends. */
@@ -30,7 +33,8 @@ export async function handToEngine(core: Core, held: JobRecord, turn: Turn, mayP
       const row = writes.exhausted({ epoch, reason: error.reason, message: short(error.message) })
       return { record: await written(core, record, turn, row), stage: 'done' }
     }
-    return { record: undecided(core, record, 'dispatch is not done', error), stage: 'failed', error: short(errorText(error)) }
+    const reason = error instanceof NotYet ? error.reason : undefined
+    return { record: undecided(core, record, 'dispatch is not done', error), stage: 'failed', error: short(errorText(error)), reason }
   }
 }
 
@@ -56,7 +60,7 @@ async function createAndCommit(core: Core, begun: JobRecord, turn: Turn, mayPrep
       if (record.epoch !== epoch) return { record, stage: 'done' }
       if (!mayPrepare) return { record, stage: 'prepares' }
       const prepare = backend.prepare.bind(backend)
-      const prepared = await engineCall(core, turn, idsOf(record), (call) => prepare(job, call))
+      const prepared = await engineCall(core, turn, idsOf(record), (call) => prepare(job, call), core.timing.pullWithin)
       hasPrepared = true
       record = await written(core, record, turn, writes.prepared({ epoch, prepared }))
       core.reached?.('prepare: written')

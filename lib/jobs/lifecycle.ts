@@ -224,8 +224,12 @@ export function deadlineOf(record: JobRecord, timing: Timing): Deadline | undefi
     case 'queued':
       return { at: stateSince + timing.unreachableAfter, then: 'exhaust', reason: 'DispatchExhausted' }
     case 'submitting':
-    case 'pulling':
-      return { at: (record.readyAt ?? record.createdAt) + timing.commitWithin, then: 'exhaust', reason: 'DispatchExhausted' }
+      return notCommitted(record, timing)
+    case 'pulling': {
+      const pulled: Deadline = { at: stateSince + timing.pullWithin, then: 'exhaust', reason: toldOf(record) ?? 'ImagePullDeadline' }
+      const committed = notCommitted(record, timing)
+      return committed.at < pulled.at ? committed : pulled
+    }
     case 'submitted':
       return { at: stateSince + timing.startWithin, then: 'cancel', reason: 'StartDeadline' }
     case 'running': {
@@ -238,6 +242,15 @@ export function deadlineOf(record: JobRecord, timing: Timing): Deadline | undefi
       return undefined
   }
 }
+
+/** Why the last try has failed, as its driver has told it. */
+const toldOf = ({ reason }: JobRecord): Reason | undefined => (reason !== undefined && isReason(reason) ? reason : undefined)
+
+const notCommitted = (record: JobRecord, timing: Timing): Deadline => ({
+  at: (record.readyAt ?? record.createdAt) + timing.commitWithin,
+  then: 'exhaust',
+  reason: toldOf(record) ?? 'DispatchExhausted',
+})
 
 /** When cleanup should see this record next; undefined once nothing is left to do. */
 export function workAt(record: JobRecord, timing: Timing): number | undefined {

@@ -4,7 +4,9 @@ export interface Timing {
   requestBudget: number
   /** For how long a holder's work on a record is left alone. It saves work; safety never depends on it. */
   lease: number
-  /** One run of dispatch, in which it prepares, and tries again after failures. */
+  /** One call to an engine, save the preparing of a job. */
+  callWithin: number
+  /** One run of dispatch, in which it prepares, and tries again after failures; shorter than its function's timeout. */
   dispatchBudget: number
   /** From the first failed try of a dispatch to the next; doubled with each one … */
   backoffLeast: number
@@ -14,6 +16,8 @@ export interface Timing {
   dispatchTries: number
   /** From the intent to the commit; then DispatchExhausted. */
   commitWithin: number
+  /** From `pulling` until the job is prepared; then ImagePullDeadline, or what the last try has said. */
+  pullWithin: number
   /** From the commit to the start on the engine; then StartDeadline. */
   startWithin: number
   /** What a job without a time limit of its own gets. */
@@ -54,11 +58,13 @@ const DAY = 24 * HOUR
 export const DEFAULT_TIMING: Readonly<Timing> = Object.freeze({
   requestBudget: 8 * SECOND,
   lease: 30 * SECOND,
-  dispatchBudget: 50 * SECOND,
+  callWithin: 20 * SECOND,
+  dispatchBudget: 14 * MINUTE,
   backoffLeast: SECOND,
   backoffGreatest: MINUTE,
   dispatchTries: 20,
   commitWithin: 15 * MINUTE,
+  pullWithin: 12 * MINUTE,
   startWithin: 24 * HOUR,
   runLimit: 7 * DAY,
   absentGrace: MINUTE,
@@ -83,11 +89,13 @@ export const TIMING_BOUNDS: Readonly<Record<keyof Timing, readonly [least: numbe
   // The HTTP API waits 30 s for a function.
   requestBudget: [1, 25 * SECOND],
   lease: UP_TO_A_YEAR,
+  callWithin: [1, 14 * MINUTE],
   dispatchBudget: [1, 14 * MINUTE],
   backoffLeast: UP_TO_A_YEAR,
   backoffGreatest: UP_TO_A_YEAR,
   dispatchTries: [1, 10_000],
   commitWithin: UP_TO_A_YEAR,
+  pullWithin: UP_TO_A_YEAR,
   startWithin: UP_TO_A_YEAR,
   runLimit: UP_TO_A_YEAR,
   absentGrace: UP_TO_A_YEAR,

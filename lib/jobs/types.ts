@@ -101,7 +101,7 @@ export const jobRecordSchema = z.strictObject({
   jid: z.string(),
   generation: z.int().min(1),
   state: z.enum(STATES),
-  /** Why it ended; while `cancelling`, why it is being stopped. Names a row of `jobs/reasons.ts`. */
+  /** Why it ended; while `cancelling`, why it is being stopped; before the commit, why the last try has failed. Names a row of `jobs/reasons.ts`. */
   reason: z.string().optional(),
   /** The engine's own words on the state, or on a wait. */
   message: z.string().optional(),

@@ -116,12 +116,12 @@ export function renew(args: { epoch: string; leaseUntil: number }): Row {
 }
 
 /** hand over, by the holder: waiting. Whoever comes next may take over at `leaseUntil`; `failed`: this was a try that has failed. */
-export function handOver(args: { epoch: string; leaseUntil: number; failed: boolean; message?: string | undefined }): Row {
+export function handOver(args: { epoch: string; leaseUntil: number; failed: boolean; message?: string | undefined; reason?: Reason | undefined }): Row {
   return (current, stamp) => {
     if (!held(current, args.epoch) || !isWaiting(current.state)) return undefined
-    const { leaseUntil, message } = args
+    const { leaseUntil, message, reason } = args
     const tries = args.failed ? (current.tries ?? 0) + 1 : current.tries
-    return amended(current, { leaseUntil, tries, message }, stamp)
+    return amended(current, { leaseUntil, tries, message, reason }, stamp)
   }
 }
 
@@ -154,7 +154,7 @@ export function commit(args: { epoch: string; ref: string }): Row {
   return (current, stamp) => {
     if (!held(current, args.epoch) || (current.state !== 'submitting' && current.state !== 'pulling')) return undefined
     if (current.ref !== undefined || current.previous.some(isOpen)) return undefined
-    const patch: Patch = { state: 'submitted', ref: args.ref, attempt: 1, leaseUntil: undefined, message: undefined }
+    const patch: Patch = { state: 'submitted', ref: args.ref, attempt: 1, leaseUntil: undefined, message: undefined, reason: undefined }
     return changed(current, 'commit', patch, stamp)
   }
 }

@@ -1,4 +1,4 @@
-import { EngineRejected, NeedsPreparation } from '../../lib/backends/contract.ts'
+import { EngineRejected, NeedsPreparation, NotYet } from '../../lib/backends/contract.ts'
 import { dispatchJob } from '../../lib/jobs/dispatcher.ts'
 import type { JobKey } from '../../lib/jobs/types.ts'
 import { ANYONE, testGateway, type Gateway } from '../support/gateway.ts'
@@ -96,7 +96,96 @@ describe('dispatch', () => {
   })
 })
 
+test('a slow table is not flooded: the next renewal waits for the last', async () => {
+  await leftBehind()
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  const { core, engine } = gateway
+  let open = 0
+  let most = 0
+  let begun = 0
+  const slow = {
+    ...core.store,
+    write: async (...args: Parameters<typeof core.store.write>) => {
+      if (args[0] !== undefined && args.length === 3) {
+        begun++
+        most = Math.max(most, ++open)
+        await new Promise((resolve) => setTimeout(resolve, 350))
+        open--
+      }
+      return core.store.write(...args)
+    },
+  }
+  engine.fail('create', async (act) => (await new Promise((resolve) => setTimeout(resolve, 1000)), act()), 1)
+  await dispatchJob({ ...core, store: slow }, key)
+  expect(begun).toBeGreaterThan(1)
+  expect(most).toBe(1)
+  expect(open).toBe(0)
+})
+
+test('an engine that never answers is given up after `callWithin`, and asked again', async () => {
+  await leftBehind()
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  const core = { ...gateway.core, timing: { ...gateway.core.timing, callWithin: 150 } }
+  gateway.engine.fail('create', () => new Promise<never>(() => undefined), 1)
+  await dispatchJob(core, key)
+  await gateway.until(key, 'succeeded')
+  expect(gateway.lines).toContainEqual({ event: 'dispatch is not done', fields: expect.objectContaining({ error: expect.stringContaining('did not answer') as string }) as object })
+})
+
 describe('preparing', () => {
+  const withPrepare = async (prepare: () => Promise<string>, act: () => Promise<void>): Promise<void> => {
+    const { engine } = gateway
+    Object.assign(engine, { prepare })
+    engine.fail('create', () => Promise.reject(new NeedsPreparation('no image')))
+    try {
+      await act()
+    } finally {
+      Object.assign(engine, { prepare: undefined })
+    }
+  }
+
+  test('that may work later is tried again, and its reason is how the job ends when its tries are used up', () =>
+    withPrepare(
+      () => Promise.reject(new NotYet('the registry does not answer', 'RegistryUnreachable')),
+      async () => {
+        const { record } = await submit()
+        expect(record).toMatchObject({ state: 'pulling' })
+        await dispatchJob(gateway.core, key)
+        expect(await gateway.record(key)).toMatchObject({
+          state: 'failed',
+          reason: 'RegistryUnreachable',
+          neverRan: true,
+          message: 'the registry does not answer',
+          tries: 3,
+        })
+      },
+    ))
+
+  test('that takes longer than `pullWithin` ends the job', () =>
+    withPrepare(
+      () => Promise.reject(new NotYet('slow', 'RegistryUnreachable')),
+      async () => {
+        const patient = { ...gateway.core, timing: { ...gateway.core.timing, backoffLeast: 60_000 } }
+        await submit()
+        gateway.ahead = gateway.core.timing.pullWithin - 1000
+        await gateway.cleanup()
+        expect(await gateway.record(key)).toMatchObject({ state: 'pulling' })
+        gateway.ahead = gateway.core.timing.pullWithin + 1000
+        await gateway.cleanup()
+        expect(await gateway.record(key)).toMatchObject({ state: 'failed', reason: 'ImagePullDeadline', neverRan: true })
+
+        key = gateway.key()
+        await submit()
+        await dispatchJob(patient, key)
+        expect(await gateway.record(key)).toMatchObject({ state: 'pulling', reason: 'RegistryUnreachable', tries: 1 })
+        const { record } = await gateway.service.status(ANYONE, key)
+        expect(record.state).toBe('pulling')
+        gateway.ahead += gateway.core.timing.pullWithin + 1000
+        await gateway.cleanup()
+        expect(await gateway.record(key)).toMatchObject({ state: 'failed', reason: 'RegistryUnreachable', message: 'slow' })
+      },
+    ))
+
   test('is left to dispatch, with the job `pulling` meanwhile, and is done once', async () => {
     let prepared = 0
     const { engine } = gateway

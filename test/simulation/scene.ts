@@ -36,11 +36,13 @@ export const HOUR = 60 * MINUTE
 const TIMING: Timing = {
   requestBudget: 8 * SECOND,
   lease: 30 * SECOND,
+  callWithin: 20 * SECOND,
   dispatchBudget: 50 * SECOND,
   backoffLeast: SECOND,
   backoffGreatest: MINUTE,
   dispatchTries: 8,
   commitWithin: 15 * MINUTE,
+  pullWithin: 12 * MINUTE,
   startWithin: 20 * MINUTE,
   runLimit: 15 * MINUTE,
   absentGrace: MINUTE,

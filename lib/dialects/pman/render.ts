@@ -1,6 +1,6 @@
 import type { PmanError } from '../../errors.ts'
 import { REASONS, type Reason } from '../../jobs/reasons.ts'
-import type { JobRecord, JobSpec, State } from '../../jobs/types.ts'
+import { WAITING_STATES, type JobRecord, type JobSpec, type State } from '../../jobs/types.ts'
 import type { JobView } from '../dialect.ts'
 import { logText } from './logs.ts'
 import { join } from './shlex.ts'
@@ -67,11 +67,14 @@ function messageOf(record: JobRecord): string {
 
 const isReason = (reason: string | undefined): reason is Reason => reason !== undefined && Object.hasOwn(REASONS, reason)
 
+const WAITING: ReadonlySet<string> = new Set(WAITING_STATES)
+
 function reasonText({ state, reason, exitCode }: JobRecord): string | undefined {
   const code = exitCode === undefined || reason === 'Completed' ? '' : `exit code ${exitCode}`
   if (!isReason(reason)) return code || reason
-  // The texts of the table tell of an end that is still to come.
+  // The texts of the table tell of an end that is still to come, or may never come.
   if (state === 'cancelling') return `being stopped (${reason})`
+  if (WAITING.has(state)) return undefined
   const again = REASONS[reason].mayRepeat ? '; the same request may be sent again' : ''
   return `${REASONS[reason].tell}${code && ` (${code})`}${again}`
 }

@@ -319,7 +319,7 @@ export function storeContract(name: string, harness: StoreHarness): void {
 
     describe('renew and hand over', () => {
       onlyIn(WAITING, ({ epoch }) => writes.renew({ epoch, leaseUntil: 5 }), () => ({ leaseUntil: 5 }))
-      onlyIn(WAITING, ({ epoch }) => writes.handOver({ epoch, leaseUntil: 6, failed: true, message: 'm' }), () => ({ leaseUntil: 6, tries: 1, message: 'm' }))
+      onlyIn(WAITING, ({ epoch }) => writes.handOver({ epoch, leaseUntil: 6, failed: true, message: 'm', reason: 'ImageRefused' }), () => ({ leaseUntil: 6, tries: 1, message: 'm', reason: 'ImageRefused' }))
       test('fenced by the epoch', async () => {
         await fenced('submitting', ({ epoch }) => writes.renew({ epoch, leaseUntil: 5 }))
         await fenced('submitting', ({ epoch }) => writes.handOver({ epoch, leaseUntil: 5, failed: false }))
