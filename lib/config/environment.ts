@@ -23,6 +23,7 @@ interface Variable {
   only?: readonly string[]
 }
 
+const DOCKERS = ['docker', 'podman', 'swarm']
 const KUBERNETES = ['kubernetes', 'openshift']
 
 /** pman's settings (v3 to v6.3.1) as settings of a compute; those named PMAN_ are this project's own. */
@@ -41,6 +42,8 @@ const VARIABLES: readonly Variable[] = [
   { name: 'IGNORE_LIMITS', path: ['ignoreLimits'] },
   { name: 'REMOVE_JOBS', path: ['removeJobs'] },
   { name: 'TIMELIMIT_MINUTES', path: ['timeLimitMinutes'] },
+  { name: 'DOCKER_HOST', path: ['options', 'host'], only: DOCKERS },
+  { name: 'DOCKER_CERT_PATH', path: ['options', 'certPath'], only: DOCKERS },
   { name: 'JOB_NAMESPACE', path: ['options', 'namespace'], only: KUBERNETES },
   { name: 'NODE_SELECTOR', path: ['options', 'nodeSelector'], only: KUBERNETES, read: selector },
   { name: 'IMAGE_PULL_SECRETS', path: ['options', 'imagePullSecrets'], only: KUBERNETES, read: names },
