@@ -42,7 +42,7 @@ async function tested({ name, engine, variables }: Extract<Reached, { engine: un
   const directory = await mkdtemp(join(tmpdir(), 'pman-engines-'))
   try {
     const output = join(directory, 'report.json')
-    const words = [...JEST, ...engine.suites, `--selectProjects=${engine.project ?? 'unit'}`, '--json', `--outputFile=${output}`]
+    const words = [...JEST, ...engine.suites, '--selectProjects', ...(engine.projects ?? ['unit']), '--json', `--outputFile=${output}`]
     const child = spawn(process.execPath, words, { cwd: ROOT, env: { ...process.env, ...variables }, stdio: 'inherit' })
     await once(child, 'exit')
     return sumsOf(await readFile(output, 'utf8'))

@@ -4,6 +4,7 @@ import { lookAtMany } from './look.ts'
 import { clearPrevious } from './previous.ts'
 import { deadlineOf, isFinal, isWaiting } from './lifecycle.ts'
 import { REASONS } from './reasons.ts'
+import { sideBySide } from './side-by-side.ts'
 import { sweep, type FirstSeen } from './sweep.ts'
 import type { JobKey, JobRecord } from './types.ts'
 import * as writes from './writes.ts'
@@ -61,12 +62,12 @@ async function reconcile(core: Core, compute: string, end: number, report: Clean
 async function visit(core: Core, keys: readonly JobKey[], end: number, report: CleanupReport): Promise<void> {
   const turn = (): Turn => ({ by: BY, deadline: Math.min(end, core.clock() + core.timing.requestBudget) })
   const active: JobRecord[] = []
-  for (const key of keys) {
+  await sideBySide(keys, async (key) => {
     report.looked++
     try {
       // the index is a hint: the record says what there is to do
       const record = await core.store.read(key)
-      if (record === undefined) continue
+      if (record === undefined) return
       const current = await meetDeadline(core, record)
       if (isFinal(current.state) || current.state === 'deleted') await retire(core, current, turn())
       else if (isWaiting(current.state)) await redrive(core, current)
@@ -75,7 +76,7 @@ async function visit(core: Core, keys: readonly JobKey[], end: number, report: C
       report.failed++
       core.log('cleanup failed for a job', { ...key, error: errorText(error) })
     }
-  }
+  })
   const elected = await Promise.all(active.map((record) => electedFor(core, record)))
   await lookAtMany(core, elected.filter((record) => record !== undefined), turn())
 }

@@ -8,6 +8,7 @@ import { engineCall, freshId, idsOf, NotAsked, short, undecided, written, type C
 import { release } from './handover.ts'
 import { cancelledBeforeCommit, decideLook, isObservable, type End, type Step } from './lifecycle.ts'
 import { removeByName, tidy } from './previous.ts'
+import { sideBySide } from './side-by-side.ts'
 import { LIVE_CAPTURE } from './store.ts'
 import type { JobRecord, LogTail } from './types.ts'
 import * as writes from './writes.ts'
@@ -33,16 +34,12 @@ export async function lookAtMany(core: Core, records: readonly JobRecord[], turn
   const observable = records.filter(isObservable)
   core.reached?.('look: begun')
   const answer = await observed(core, observable, turn)
-  const after: JobRecord[] = []
-  for (const record of records) {
-    if (!isObservable(record)) after.push(record.state === 'cancelling' ? await cancelUncommitted(core, record, turn) : record)
-    else if (answer === undefined) after.push(record)
-    else {
-      const seen = answer.seen[observable.indexOf(record)] ?? NO_ANSWER
-      after.push(await actOn(core, answer.backend, record, seen, turn, record === records[0] ? live : undefined))
-    }
-  }
-  return after
+  return sideBySide(records, async (record) => {
+    if (!isObservable(record)) return record.state === 'cancelling' ? cancelUncommitted(core, record, turn) : record
+    if (answer === undefined) return record
+    const seen = answer.seen[observable.indexOf(record)] ?? NO_ANSWER
+    return actOn(core, answer.backend, record, seen, turn, record === records[0] ? live : undefined)
+  })
 }
 
 const NO_ANSWER: Observation = { kind: 'unknown', error: 'the driver gave no observation' }

@@ -9,8 +9,8 @@ export interface Engine {
   probe(variables: Variables): Promise<void>
   /** Test files, as jest matches them. */
   suites: readonly string[]
-  /** The jest project that has them; `unit` without it. */
-  project?: string
+  /** The jest projects that have them; `unit` without it. */
+  projects?: readonly string[]
   /** Another engine that it stands on, whose file has some of what it needs. */
   on?: string
 }
@@ -40,7 +40,12 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     on: 'aws',
     probe: (variables) => answersHttp(variables.HTTP_API_URL ?? ''),
     suites: ['test/lambda/'],
-    project: 'lambda',
+    projects: ['lambda'],
+  },
+  docker: {
+    needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE', 'DOCKER_TLS_HOST', 'DOCKER_TLS_CA', 'DOCKER_TLS_CERT', 'DOCKER_TLS_KEY'],
+    probe: (variables) => answersSocket(variables.DOCKER_HOST ?? '', "/_ping"),
+    suites: ['test/contract/backend/docker.test.ts', 'test/backends/docker/'],
   },
   local: { needs: [], probe: async () => undefined, suites: ['test/contract/backend/local.test.ts'] },
 }
