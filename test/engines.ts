@@ -1,4 +1,5 @@
 // Runs the suites of real engines that are already there: `npm run test:engines -- NAME…`; without names, of all that answer.
+// The suites know by ENGINE which one it is about. `--probe NAME…` runs nothing, and ends with 0 if all of these answer.
 // How to reach each is in $ENGINES_DIR/<name>/env (default /tmp/engines), or in the same variables, set by whoever starts this.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +15,9 @@ import { ENGINES } from './engines/table.ts'
 const ROOT = join(import.meta.dirname, '..')
 const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js']
 
-async function main(names: readonly string[]): Promise<number> {
+async function main([first, ...rest]: readonly string[]): Promise<number> {
+  const isProbe = first === '--probe'
+  const names = isProbe || first === undefined ? rest : [first, ...rest]
   const unknown = names.filter((name) => !Object.hasOwn(ENGINES, name))
   if (unknown.length > 0) {
     console.error(`there is no engine ${unknown.join(', ')}; known: ${Object.keys(ENGINES).join(', ')}`)
@@ -28,6 +31,7 @@ async function main(names: readonly string[]): Promise<number> {
     console.error(`asked for, and not there:\n  ${silent.join('\n  ')}`)
     return 1
   }
+  if (isProbe) return 0
 
   const results: { name: string; sums: Sums }[] = []
   for (const one of reached) if ('engine' in one) results.push({ name: one.name, sums: await tested(one) })
@@ -43,7 +47,7 @@ async function tested({ name, engine, variables }: Extract<Reached, { engine: un
   try {
     const output = join(directory, 'report.json')
     const words = [...JEST, ...engine.suites, '--selectProjects', ...(engine.projects ?? ['unit']), '--json', `--outputFile=${output}`]
-    const child = spawn(process.execPath, words, { cwd: ROOT, env: { ...process.env, ...variables }, stdio: 'inherit' })
+    const child = spawn(process.execPath, words, { cwd: ROOT, env: { ...process.env, ...variables, ENGINE: name }, stdio: 'inherit' })
     await once(child, 'exit')
     return sumsOf(await readFile(output, 'utf8'))
   } finally {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Variables } from './environment.ts'
 
 const PROJECT = join(import.meta.dirname, '..', '..')
-const START_LIMIT = 60_000
+const START_LIMIT = 180_000
 const STOP_LIMIT = 10_000
 const LAST_LINES = 20
 

@@ -39,10 +39,13 @@ export interface StreamedAnswer extends Omit<Answer, 'text'> {
   body: Readable
 }
 
-/** No answer, or half of one: whether the engine has acted is not known. */
+/**
+ * No answer, or half of one: whether the engine has acted is not known. Its text is all that is kept of what has failed below: that holds the
+ * question with its headers, and the client's key.
+ */
 export class EngineSilent extends Error {
-  constructor(message: string, cause: unknown) {
-    super(message, { cause })
+  constructor(message: string) {
+    super(message)
     this.name = 'EngineSilent'
   }
 }
@@ -88,8 +91,9 @@ export function transport(endpoint: Endpoint, maxAnswer = MAX_ANSWER): Transport
     // An engine is not behind the proxies that the environment may name, and sends nobody elsewhere.
     proxy: false,
     maxRedirects: 0,
-    maxBodyLength: Infinity,
-    maxContentLength: Infinity,
+    maxBodyLength: -1,
+    // Any bound, Infinity too, has axios read the body ahead, and a body that is given up then keeps its connection.
+    maxContentLength: -1,
     responseType: 'stream',
     validateStatus: () => true,
     transitional: { clarifyTimeoutError: true },
@@ -107,7 +111,7 @@ export function transport(endpoint: Endpoint, maxAnswer = MAX_ANSWER): Transport
       })
       return { status: answer.status, headers: plain(answer.headers), body: answer.data }
     } catch (error) {
-      throw new EngineSilent(`${method} ${path}: ${errorText(error)}`, error)
+      throw new EngineSilent(`${method} ${path}: ${errorText(error)}`)
     }
   }
 
@@ -134,7 +138,7 @@ async function wholeText({ method, path }: Question, status: number, body: Reada
       chunks.push(chunk)
     }
   } catch (error) {
-    throw new EngineSilent(`${method} ${path}: the answer broke off: ${errorText(error)}`, error)
+    throw new EngineSilent(`${method} ${path}: the answer broke off: ${errorText(error)}`)
   }
   if (size > maxAnswer) throw new EngineAnswer(`${method} ${path}: the answer has more than ${maxAnswer} bytes`, status)
   return Buffer.concat(chunks).toString('utf8')

@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { get } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+
 /** Variables that tell how to reach an engine. */
 export type Variables = Readonly<Record<string, string>>
 
@@ -24,7 +28,15 @@ async function answersHttp(url: string): Promise<void> {
   await response.arrayBuffer()
 }
 
+/** The same by a unix socket, `unix:///path`. */
+async function answersSocket(url: string): Promise<void> {
+  const question = get({ socketPath: url.replace(/^unix:\/\//, ''), path: '/_ping', signal: AbortSignal.timeout(ANSWER_WITHIN) })
+  const [response] = (await once(question, 'response')) as [IncomingMessage]
+  response.resume()
+}
+
 const AWS_ENDPOINTS = ['AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOINT_URL_SECRETS_MANAGER']
+
 
 /** The engines that are known by name. */
 export const ENGINES: Readonly<Record<string, Engine>> = {
@@ -44,8 +56,22 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
   },
   docker: {
     needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE', 'DOCKER_TLS_HOST', 'DOCKER_TLS_CA', 'DOCKER_TLS_CERT', 'DOCKER_TLS_KEY'],
-    probe: (variables) => answersSocket(variables.DOCKER_HOST ?? '', "/_ping"),
-    suites: ['test/contract/backend/docker.test.ts', 'test/backends/docker/'],
+    probe: (variables) => answersSocket(variables.DOCKER_HOST ?? ''),
+    suites: ['test/contract/backend/docker.test.ts', 'test/backends/docker/', 'test/settings/', 'test/e2e/containers.test.ts'],
+    projects: ['unit', 'e2e'],
   },
   local: { needs: [], probe: async () => undefined, suites: ['test/contract/backend/local.test.ts'] },
+  podman: {
+    needs: ['PODMAN_HOST', 'PODMAN_TEST_IMAGE'],
+    probe: (variables) => answersSocket(variables.PODMAN_HOST ?? ''),
+    suites: ['test/contract/backend/podman.test.ts', 'test/backends/podman/', 'test/settings/', 'test/e2e/containers.test.ts'],
+    projects: ['unit', 'e2e'],
+  },
+  swarm: {
+    needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE'],
+    on: 'docker',
+    probe: (variables) => answersSocket(variables.DOCKER_HOST ?? ''),
+    suites: ['test/contract/backend/swarm.test.ts', 'test/backends/swarm/', 'test/settings/', 'test/e2e/containers.test.ts'],
+    projects: ['unit', 'e2e'],
+  },
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Backend } from '../../lib/backends/contract.ts'
@@ -42,7 +42,14 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
-export async function testGateway(settings: Partial<ComputeSettings> = {}, timing: Partial<Timing> = {}): Promise<Gateway> {
+/** Another engine than `local`: its driver, for one deployment over one storebase. */
+export interface OtherEngine {
+  type: string
+  image: string
+  open(deployment: string, storebase: string): Backend
+}
+
+export async function testGateway(settings: Partial<ComputeSettings> = {}, timing: Partial<Timing> = {}, other?: OtherEngine): Promise<Gateway> {
   const root = mkdtempSync(join(tmpdir(), 'pman-test-'))
   const storebase = join(root, 'data')
   mkdirSync(storebase)
@@ -52,18 +59,20 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
   const clock = (): number => Date.now() + gateway.ahead
   const store = dynamoStore({ client: db.client(), table: await db.table(), timing: times, clock, random: randomBytes })
   const deployment = await store.deployment()
-  const real: Backend = local.open({
-    compute: 'here',
-    deployment,
-    host: 'machine',
-    storage: { type: 'host', storebase },
-    options: { directory: join(root, 'jobs'), killGrace: 300 },
-    credentials: () => Promise.resolve(undefined),
-  })
+  const real: Backend =
+    other?.open(deployment, storebase) ??
+    local.open({
+      compute: 'here',
+      deployment,
+      host: 'machine',
+      storage: { type: 'host', storebase },
+      options: { directory: join(root, 'jobs'), killGrace: 300 },
+      credentials: () => Promise.resolve(undefined),
+    })
   const engine = faulty(real)
   const compute: ComputeSettings = {
     name: 'here',
-    type: 'local',
+    type: other?.type ?? 'local',
     storage: { type: 'host' },
     homeWorkaround: false,
     labels: {},
@@ -103,8 +112,13 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
     key: () => ({ compute: 'here', jid: `job-${++count}` }),
     script(key, text, more = {}) {
       const [input, output] = [`${folder(key)}/in`, `${folder(key)}/out`]
-      for (const name of [input, output]) mkdirSync(join(storebase, name), { recursive: true })
+      for (const name of [input, output]) {
+        mkdirSync(join(storebase, name), { recursive: true })
+        // an engine's jobs may be another user's
+        if (other !== undefined) chmodSync(join(storebase, name), 0o777)
+      }
       return spec({
+        ...(other === undefined ? {} : { image: other.image }),
         entrypoint: ['/bin/sh', '-c', `echo run >> /share/outgoing/runs\n${text}`],
         args: [],
         mounts: [
@@ -127,9 +141,8 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
     },
     async stop() {
       engine.mend()
-      for await (const { ref } of real.list({ signal: new AbortController().signal, deadline: Infinity, log: () => undefined })) {
-        await real.remove(ref, { signal: new AbortController().signal, deadline: Infinity, log: () => undefined })
-      }
+      const call = () => ({ signal: AbortSignal.timeout(60_000), deadline: Date.now() + 60_000, log: () => undefined })
+      for await (const { ref } of real.list(call())) while ((await real.remove(ref, call())) === 'going');
       await db.stop()
       rmSync(root, { recursive: true, force: true })
     },

@@ -19,6 +19,13 @@ export interface Wish {
   deployment?: string
   /** In place of the shell and the script. */
   argv?: readonly string[]
+  /** Thousandths of a CPU; MiB; count. */
+  cpu?: number
+  memory?: number
+  gpu?: number
+  user?: { uid: number; gid: number }
+  siteLabels?: Readonly<Record<string, string>>
+  shmSizeMiB?: number
 }
 
 /** A job that counts its own runs, and what it has written to its output directory. */
@@ -68,7 +75,9 @@ export class Bench {
   }
 
   /** A job that runs a shell script with `/share/incoming` and `/share/outgoing`. */
-  async trial(script: string, { args = [], env = [], timeLimit = 0, deployment = this.deployment, argv }: Wish = {}): Promise<Trial> {
+  async trial(script: string, wish: Wish = {}): Promise<Trial> {
+    const { args = [], env = [], timeLimit = 0, deployment = this.deployment, argv, user, siteLabels = {}, shmSizeMiB } = wish
+    const { cpu = 0, memory = 0, gpu = 0 } = wish
     const name = engineName('contract', random)
     const out = `${name}/out`
     for (const directory of [`${name}/in`, out].map((path) => join(this.ground.storebase, path))) {
@@ -81,7 +90,7 @@ export class Bench {
       { field: 'input_dir', source: `${name}/in`, target: '/share/incoming', readOnly: true },
       { field: 'output_dir', source: out, target: '/share/outgoing', readOnly: false },
     ]
-    const limits = { workers: 1, cpuLimit: 0, memoryLimit: 0, gpuLimit: 0, timeLimit }
+    const limits = { workers: 1, cpuLimit: cpu, memoryLimit: memory, gpuLimit: gpu, timeLimit }
     const spec = { image: this.ground.image, entrypoint: [...words], args: [], env: [...env], mounts, ...limits, auid: 'contract' }
     const output = (file: string): Promise<Buffer> =>
       readFile(join(this.ground.storebase, out, file)).catch((error: unknown) => {
@@ -95,8 +104,10 @@ export class Bench {
         spec,
         argv: words,
         env,
-        limits: { cpu: 0, memory: 0, gpu: 0, time: timeLimit },
-        siteLabels: {},
+        limits: { cpu, memory, gpu, time: timeLimit },
+        user,
+        siteLabels,
+        shmSizeMiB,
       },
       output,
       put: (file) => writeFile(join(this.ground.storebase, out, file), ''),

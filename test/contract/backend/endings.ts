@@ -3,7 +3,7 @@ import { EngineRejected } from '../../../lib/backends/contract.ts'
 import { testIf } from '../../support/skip.ts'
 import type { Part } from './suite.ts'
 
-export const endsAsItEnded: Part = (bench, { supports, readOnlyInputs }) => {
+export const endsAsItEnded: Part = (bench, { supports, readOnlyInputs, hidesOutOfMemory = false }) => {
   test.each([0, 1, 3, 126, 127, 130, 137, 143, 255])('exit code %i', async (code) => {
     const trial = await bench.trial(`exit ${code}`)
     const { end } = await bench.run(trial)
@@ -13,7 +13,14 @@ export const endsAsItEnded: Part = (bench, { supports, readOnlyInputs }) => {
   })
 
   test('a signal that was not ours is a failure with 128 and its number', async () => {
-    const { end } = await bench.run(await bench.trial('kill -9 $$'))
+    const { kill } = bench.ground
+    const trial = await bench.trial(kill === undefined ? 'kill -9 $$' : 'echo x >/share/outgoing/begun; sleep 600')
+    const ref = await bench.start(trial)
+    if (kill !== undefined) {
+      await bench.written(trial, 'begun')
+      await kill(ref)
+    }
+    const end = await bench.end(ref)
     expect(end.exitCode).toBe(137)
     expect(REASONS[end.reason].final).toBe('failed')
   })
@@ -51,6 +58,23 @@ export const endsAsItEnded: Part = (bench, { supports, readOnlyInputs }) => {
   testIf(supports.timeLimit, 'the engine has no time limit', 'a job that ends in time is not touched by its limit', async () => {
     const { end } = await bench.run(await bench.trial('exit 0', { timeLimit: 30 }))
     expect(end).toMatchObject({ reason: 'Completed', exitCode: 0 })
+  })
+
+  testIf(supports.memoryLimit, 'the engine has no memory limit', 'a job that needs more memory than its limit fails by that', async () => {
+    const { end } = await bench.run(await bench.trial('exec dd if=/dev/zero of=/dev/null bs=100M count=1', { memory: 32 }))
+    expect(end.reason).toBe(hidesOutOfMemory ? 'KilledBySignal' : 'OutOfMemory')
+    expect(REASONS[end.reason].final).toBe('failed')
+  })
+
+  testIf(supports.memoryLimit, 'the engine has no memory limit', 'a job that keeps within its memory is not touched by its limit', async () => {
+    const { end } = await bench.run(await bench.trial('exec dd if=/dev/zero of=/dev/null bs=4M count=4', { memory: 32 }))
+    expect(end).toMatchObject({ reason: 'Completed', exitCode: 0 })
+  })
+
+  testIf(supports.user, 'the engine runs all jobs as one user', 'the job is the user that it should be, by its primary group too', async () => {
+    const trial = await bench.trial('{ id -u; id -g; } >/share/outgoing/id', { user: { uid: 4321, gid: 5678 } })
+    expect((await bench.run(trial)).end.exitCode).toBe(0)
+    expect((await trial.output('id')).toString()).toBe('4321\n5678\n')
   })
 
   testIf(readOnlyInputs, 'mounts are not protected here', 'the input cannot be written to', async () => {

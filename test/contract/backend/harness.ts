@@ -1,4 +1,4 @@
-import type { Backend, Supports } from '../../../lib/backends/contract.ts'
+import type { Backend, EngineRef, Supports } from '../../../lib/backends/contract.ts'
 
 /** One engine, as the contract suite needs it. */
 export interface BackendHarness {
@@ -9,6 +9,8 @@ export interface BackendHarness {
   readOnlyInputs: boolean
   /** The driver or its engine sees the storebase, and refuses a directory that is not there. */
   seesDirectories: boolean
+  /** It does not say that a job was killed for its memory, only that it was killed. */
+  hidesOutOfMemory?: boolean
   /** How long the engine may take for one step, such as a start, in ms. */
   patience: number
   /** How long a job that must not run is watched, in ms: longer than a start usually takes. */
@@ -24,5 +26,7 @@ export interface Ground {
   open(deployment: string): Backend
   /** A driver whose engine does not answer. */
   openUnreachable(): Backend
+  /** Ends the job by SIGKILL, as somebody else would; missing where a job can do that itself (the first process of a container cannot). */
+  kill?: (ref: EngineRef) => Promise<void>
   tearDown(): Promise<void>
 }
