@@ -154,9 +154,9 @@ function unreachable({ record, seen, now, timing }: Look): Step {
   const error = seen.kind === 'unknown' ? seen.error : ''
   const since = record.unreachable?.since ?? now
   // a stop that nobody has confirmed for so long is given up too, but only by whoever has just asked in vain
-  const begun = record.state === 'cancelling' ? Math.min(since, record.stateSince) : since
+  const begun = record.state === 'cancelling' && record.endSeen === undefined ? Math.min(since, record.stateSince) : since
   if (now - begun >= timing.unreachableAfter) {
-    return endWithoutLog(record) ?? endFor('EngineUnreachable', { message: error })
+    return endWithoutLog(record) ?? { ...endFor('EngineUnreachable', { message: error }), forgotten: true }
   }
   return { do: 'note', seen: { message: record.message, absent: record.absent, unreachable: { since, error }, endSeen: endSeenOf(record) } }
 }

@@ -163,7 +163,7 @@ export function commit(args: { epoch: string; ref: string }): Row {
 export function releaseAgain(args: { epoch: string; attempt: number }): Row {
   return (current, stamp) => {
     if (!held(current, args.epoch) || current.state !== 'submitted' || current.attempt !== args.attempt) return undefined
-    return changed(current, 'release again', { attempt: args.attempt + 1 }, stamp)
+    return changed(current, 'release again', { attempt: args.attempt + 1, absent: undefined, unreachable: undefined }, stamp)
   }
 }
 
@@ -257,7 +257,7 @@ export function stopping(args: { epoch: string; capture?: string | undefined; lo
   return (current, stamp) => {
     if (!held(current, args.epoch) || current.state !== 'cancelling') return undefined
     const { capture = current.capture, logTruncated = current.logTruncated } = args
-    return amended(current, { stopSent: true, capture, logTruncated }, stamp)
+    return amended(current, { stopSent: true, capture, logTruncated, absent: undefined, unreachable: undefined }, stamp)
   }
 }
 

@@ -160,6 +160,16 @@ describe('a look', () => {
     const since = NOW - timing.unreachableAfter
     const late = decideLook(record({ state: 'running', ref: 'r', unreachable: { since, error: 'refused' } }), SEEN.unknown, NOW, timing)
     expect(late).toMatchObject({ end: { state: 'lost', reason: 'EngineUnreachable' } })
+    // nobody is asked for a log, and it is no end that was seen
+    expect(late).toMatchObject({ do: 'end', forgotten: true })
+  })
+
+  test('a stop that nobody confirms is given up a day after it was asked for; an end whose log is awaited, a day after the last answer', () => {
+    const since = NOW - 1000
+    const job = record({ state: 'cancelling', stateSince: NOW - timing.unreachableAfter, ref: 'r', unreachable: { since, error: 'x' } })
+    expect(decideLook(job, SEEN.unknown, NOW, timing)).toMatchObject({ end: { reason: 'EngineUnreachable' } })
+    const endSeen = { since, end: { state: 'failed', reason: 'NonZeroExit' } } as const
+    expect(decideLook({ ...job, endSeen }, SEEN.unknown, NOW, timing)).toMatchObject({ do: 'note', seen: { unreachable: { since }, endSeen } })
   })
 
   test.each([

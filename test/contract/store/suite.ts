@@ -209,6 +209,12 @@ export function storeContract(name: string, harness: StoreHarness): void {
       })
     })
 
+    const outOfReach = async (state: State): Promise<JobRecord> => {
+      const before = await inState(state)
+      const seen = { absent: { since: 1, looks: 2 }, unreachable: { since: 3, error: 'x' } }
+      return must(before, writes.look({ epoch: before.epoch, state, seen, running: false }))
+    }
+
     describe('release again', () => {
       onlyIn(['submitted'], ({ epoch, attempt }) => writes.releaseAgain({ epoch, attempt }), () => ({ attempt: 2 }))
       test('fenced by the epoch', () => fenced('submitted', ({ epoch, attempt }) => writes.releaseAgain({ epoch, attempt })))
@@ -217,6 +223,11 @@ export function storeContract(name: string, harness: StoreHarness): void {
         const row = writes.releaseAgain({ epoch: before.epoch, attempt: 1 })
         const results = await Promise.all(Array.from({ length: 10 }, () => write(before, row)))
         expect(results.filter(({ applied }) => applied)).toHaveLength(1)
+      })
+      test('the engine has answered: it is neither out of reach nor without the job any more', async () => {
+        const before = await outOfReach('submitted')
+        const after = await must(before, writes.releaseAgain({ epoch: before.epoch, attempt: 1 }))
+        expect([after.unreachable, after.absent]).toEqual([undefined, undefined])
       })
     })
 
@@ -307,6 +318,11 @@ export function storeContract(name: string, harness: StoreHarness): void {
       const row = ({ epoch }: JobRecord): writes.Row => writes.stopping({ epoch, capture: 'before-stop', logTruncated: false })
       onlyIn(['cancelling'], row, () => ({ stopSent: true, capture: 'before-stop' }))
       test('fenced by the epoch', () => fenced('cancelling', row))
+      test('the engine has answered: it is neither out of reach nor without the job any more', async () => {
+        const before = await outOfReach('cancelling')
+        const after = await must(before, row(before))
+        expect([after.unreachable, after.absent]).toEqual([undefined, undefined])
+      })
       test('an end that was decided before the stop was sent is decided anew', async () => {
         const before = await inState('cancelling')
         await must(before, row(before))
