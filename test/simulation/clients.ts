@@ -3,7 +3,8 @@ import type { Core } from '../../lib/jobs/core.ts'
 import { isFinal } from '../../lib/jobs/lifecycle.ts'
 import { jobService } from '../../lib/jobs/service.ts'
 import type { JobKey, JobSpec, Principal } from '../../lib/jobs/types.ts'
-import { MINUTE, SECOND, specOf, type Scene } from './scene.ts'
+import { specOf, type Scene } from './scene.ts'
+import { MINUTE, SECOND } from './time.ts'
 
 const CLIENT: Principal = { name: 'client', scopes: ['read', 'write'] }
 

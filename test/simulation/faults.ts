@@ -22,6 +22,7 @@ export const FAULTS = [
   'controller crash',
   'forgets ended jobs',
   'deleted from outside',
+  'record lost',
   'crash',
   'freeze',
   'dispatch lost',
@@ -48,10 +49,16 @@ export class Faults {
   #over = false
   stateOf: (jid: string | undefined) => string = () => '-'
 
-  constructor(random: Random, calm = false) {
+  /** `rates`: of some faults, in place of what chance gives. */
+  constructor(random: Random, calm = false, rates: Partial<Record<FaultKind, number>> = {}) {
     this.#random = random
-    const rates = random.pick(TEMPERS)
-    this.#rates = new Map(FAULTS.map((kind) => [kind, calm ? 0 : random.pick(rates)]))
+    const temper = random.pick(TEMPERS)
+    this.#rates = new Map(
+      FAULTS.map((kind) => {
+        const drawn = random.pick(temper)
+        return [kind, calm ? 0 : (rates[kind] ?? drawn)]
+      }),
+    )
   }
 
   /** From now on nothing more goes wrong. */

@@ -1,4 +1,5 @@
 /** The functions of the deployment: the real code, each call a process of its own, on a simulated store, engine and clock. */
+import type { Backend } from '../../lib/backends/contract.ts'
 import { PmanError } from '../../lib/errors.ts'
 import { circuitBreaker, type Breaker } from '../../lib/jobs/breaker.ts'
 import { cleanup } from '../../lib/jobs/cleanup.ts'
@@ -7,10 +8,12 @@ import { dispatchJob } from '../../lib/jobs/dispatcher.ts'
 import type { JobStore } from '../../lib/jobs/store.ts'
 import type { JobKey } from '../../lib/jobs/types.ts'
 import { Post } from './post.ts'
-import { simBackend, type BrokenDriver, type EngineMoods, type Wire } from './profiles.ts'
-import { COMPUTE, MINUTE, SECOND, type Scene } from './scene.ts'
+import { simBackend } from './driver.ts'
+import type { BrokenDriver, EngineMoods, Wire } from './engines/profile.ts'
+import { COMPUTE, type Scene } from './scene.ts'
 import type { Process } from './scheduler.ts'
 import { simStore, type BrokenStore } from './sim-store.ts'
+import { MINUTE, SECOND } from './time.ts'
 
 /** One rule of the real code that is broken on purpose. */
 export interface Broken {
@@ -46,9 +49,9 @@ export class Functions {
     this.#containers = [this.#container(), this.#container()]
   }
 
-  /** Has anything happened after which the engine may seem to be out of reach? */
-  get troubled(): boolean {
-    return this.#post.troubled
+  /** Has the table's indexes follow a change. */
+  index(follow: () => void): void {
+    this.#post.follow(follow)
   }
 
   cleanup(which: number): void {
@@ -83,7 +86,7 @@ export class Functions {
   /** Runs a function as a process of its own. `answer` is what its caller does with the answer, if that arrives. */
   spawn(what: string, work: (core: Core) => Promise<() => string>, container = this.#container()): void {
     const skew = this.#scene.faults.happens('clock skew', undefined, 5) ? this.#scene.random.between(-MINUTE, MINUTE) : 0
-    const process: Process = { name: `${what} #${++this.#names}`, skew, alive: true, frozen: undefined }
+    const process: Process = { name: `${what} #${++this.#names}`, skew, alive: true, mishaps: 0, frozen: undefined }
     this.running++
     this.#scene.say(() => `${process.name}: begins${skew === 0 ? '' : `, its clock ${skew} ms ahead`}`)
     const core = this.#core(process, container)
@@ -139,16 +142,49 @@ export class Functions {
       log: (event, fields) => this.#scene.say(() => `${process.name}: ${event} ${typeof fields?.error === 'string' ? fields.error : ''}`),
     }
     const wire: Wire = (call, words, about, changes, effect) => this.#post.wire(process, call.signal, words, about, changes, effect)
-    const backend = simBackend(this.#scene.profile, {
+    const driver = simBackend(this.#scene.profile, {
       engine: this.#scene.engine,
       wire,
       deployment: this.#scene.table.deploymentId ?? '',
       moods: this.#moods,
       broken: this.#broken?.driver ?? {},
     })
+    const backend = this.#watched(driver, process)
     if (wrapStore !== undefined) core.store = wrapStore(plain, () => core)
     change?.(core)
     return core
+  }
+
+  /** The judge hears what each question about a job came to. */
+  #watched(driver: Backend, process: Process): Backend {
+    const { judge, scheduler } = this.#scene
+    /** Engine names of what was found by name. */
+    const names = new Map<string, string>()
+    async function inVain<T>(engineName: string | undefined, ask: () => Promise<T>): Promise<T> {
+      const begun = scheduler.now
+      try {
+        return await ask()
+      } catch (error) {
+        if (engineName !== undefined) judge.askedBy({ engineName }, begun, undefined, process)
+        throw error
+      }
+    }
+    return {
+      ...driver,
+      async observe(refs, call) {
+        const begun = scheduler.now
+        const seen = await driver.observe(refs, call)
+        refs.forEach((ref, index) => judge.askedBy({ ref }, begun, call.signal.aborted ? undefined : seen[index], process))
+        return seen
+      },
+      async find(engineName, call) {
+        const found = await inVain(engineName, () => driver.find(engineName, call))
+        for (const { ref } of found) names.set(ref, engineName)
+        judge.askedBy({ engineName }, scheduler.now, found.length === 0 ? { kind: 'absent' } : { kind: 'inert' }, process)
+        return found
+      },
+      remove: (ref, call) => inVain(names.get(ref), () => driver.remove(ref, call)),
+    }
   }
 
   readonly #moods: EngineMoods = {

@@ -1,8 +1,12 @@
 /** Sees what really happens, and knows what must never happen. It asks nobody: every change of a record and every start comes by here. */
+import type { Observation } from '../../lib/backends/contract.ts'
 import { isFinal, isWaiting, TRANSITIONS } from '../../lib/jobs/lifecycle.ts'
 import type { JobRecord, State } from '../../lib/jobs/types.ts'
 import type { Timing } from '../../lib/jobs/timing.ts'
-import { exists, type EngineObject, type StartKind, type Witness } from './sim-engine.ts'
+import { exists, outputOf, type EngineObject, type TouchKind, type Witness } from './sim-engine.ts'
+import { TERMINATED } from './work.ts'
+import { Reach } from './reach.ts'
+import type { Process } from './scheduler.ts'
 import type { Table } from './sim-store.ts'
 
 /** What must never happen, by name. */
@@ -52,11 +56,17 @@ interface Generation {
   removed: boolean
   expired: boolean
   acknowledged: boolean
+  /** The table has lost its record, and nobody has adopted it since. */
+  vanished: boolean
+  /** We have ended it while it ran. */
+  stopped: boolean
   /** The engine, or someone outside, has destroyed it or what was known of it. */
   forgotten: boolean
   /** A window of the engine was used: what it does is its own. */
   excused: boolean
   committedAt: number
+  /** What was heard of the engine about it. */
+  reach: Reach
 }
 
 export interface JudgeContext {
@@ -70,7 +80,6 @@ export interface JudgeContext {
   excused: ReadonlySet<Invariant>
   /** A client has asked for a cancel of this jid. */
   askedToCancel: Set<string>
-  engineTroubled(): boolean
 }
 
 /** Clocks of processes differ by so much, in milliseconds, and a limit is met that much early. */
@@ -95,6 +104,8 @@ export class Judge implements Witness {
   readonly generations = new Map<string, Generation>()
   violation: Violation | undefined
   excusedCount = 0
+  /** How many jobs without a record were given one. */
+  adoptions = 0
   readonly #seen = new Map<string, number>()
   readonly #context: JudgeContext
   #order = 0
@@ -125,15 +136,18 @@ export class Judge implements Witness {
       removed: false,
       expired: false,
       acknowledged: false,
+      vanished: false,
+      stopped: false,
       forgotten: false,
       excused: false,
       committedAt: 0,
+      reach: new Reach(),
     }
     this.generations.set(engineName, made)
     return made
   }
 
-  started(object: EngineObject, how: StartKind): void {
+  started(object: EngineObject, how: TouchKind): void {
     const own = this.generation(object.engineName, object.owner.jid)
     const name = `${object.engineName} (object ${object.serial})`
     if (how === 'window') own.excused = true
@@ -144,8 +158,8 @@ export class Judge implements Witness {
       const gaveUp = record?.reason === 'EngineUnreachable'
       if (own.starts > 0) this.condemn('double start', name)
       else if (own.committed !== this.#context.refOf(object)) this.condemn('uncommitted start', `${name}; committed is ${own.committed ?? 'nothing'}`)
-      else if (others.some((other) => other.order > own.order && other.starts > 0)) this.condemn('overlap', `${name} starts after a later one`)
-      else if (others.some((other) => other.order < own.order && runs(other) && !other.excused)) this.condemn('overlap', `${name} starts beside an earlier one`)
+      else if (!own.vanished && others.some((other) => other.order > own.order && other.starts > 0)) this.condemn('overlap', `${name} starts after a later one`)
+      else if (others.some((other) => other.order < own.order && runs(other) && !other.excused && !other.vanished)) this.condemn('overlap', `${name} starts beside an earlier one`)
       else if (record?.neverRan === true) this.condemn('false never ran', name)
       else if (own.removed || (own.expired && !gaveUp)) this.condemn('start after end', `${name} is removed or expired`)
       else if (record !== undefined && isFinal(record.state) && !gaveUp) this.condemn('start after end', `${name} is ${record.state}`)
@@ -155,14 +169,20 @@ export class Judge implements Witness {
     own.startedAt = this.#context.now()
   }
 
-  touched(object: EngineObject): void {
+  touched(object: EngineObject, how: TouchKind): void {
     const own = this.generation(object.engineName, object.owner.jid)
+    if (how === 'window') own.excused = true
+    if (own.excused) return
     const { table, deployment, refOf } = this.#context
     const name = `${object.engineName} (object ${object.serial}), which is ${object.phase}`
     if (object.owner.deployment !== deployment) this.condemn('foreign touched', name)
-    if (own.excused) return
     const record = table.partition({ compute: object.owner.compute, jid: object.owner.jid }).job
+    if (object.phase === 'running') own.stopped = true
     const committed = own.committed === refOf(object)
+    if (own.vanished) {
+      if (record === undefined && object.phase === 'running') this.condemn('live swept', `${name} and has no record`)
+      return
+    }
     const final = own.record !== undefined && isFinal(own.record.state)
     if (object.phase === 'running' && committed && !own.cancelled && !own.deleted && !final) this.condemn('live swept', name)
     if (record?.engineName !== object.engineName) return
@@ -191,6 +211,7 @@ export class Judge implements Witness {
     }
     if (after.state === 'cancelling') own.cancelled = true
     if (after.state === 'deleted') own.deleted = true
+    if (before?.engineName === after.engineName && before.epoch !== after.epoch) own.reach.fenced()
     const isNew = before?.engineName !== after.engineName || before.state !== after.state
     own.record = after
     if (isNew && isFinal(after.state)) this.#ended(own, before, after, now)
@@ -215,7 +236,9 @@ export class Judge implements Witness {
     const expired = before?.ttl !== undefined && before.ttl * 1000 <= now + CLOCKS
     if (write === 'adopt') {
       if (before !== undefined && !expired) this.condemn('lost record', `adoption of ${after.engineName} over ${before.engineName}`)
-      else if (own.record !== undefined) this.condemn('came back', `${after.engineName} is adopted`)
+      else if (own.record !== undefined && !own.vanished) this.condemn('came back', `${after.engineName} is adopted`)
+      own.vanished = false
+      this.adoptions++
       return
     }
     if (own.record !== undefined) this.condemn('came back', after.engineName)
@@ -235,7 +258,7 @@ export class Judge implements Witness {
     if (own.excused) return
     const { state, reason = '', exitCode, engineName } = record
     const { object } = own
-    const exit = object?.phase === 'ended' || object?.phase === 'gone' ? object.exitCode : undefined
+    const exit = object?.phase === 'ended' || object?.phase === 'gone' ? object.end?.exitCode : undefined
     const say = (detail: string): void => this.condemn('false final', `${engineName} is ${state} (${reason}): ${detail}`)
     if (record.neverRan === true && own.starts > 0) say('it has run')
     if (exitCode !== undefined && exitCode !== exit) say(`exit code ${exitCode}, truly ${String(exit)}`)
@@ -246,10 +269,12 @@ export class Judge implements Witness {
     if (reason === 'TimeLimit' && (own.starts === 0 || now - own.startedAt < this.#context.timing.runLimit - CLOCKS)) say('it had not run so long')
     if (reason === 'StartDeadline' && now - own.committedAt < this.#context.timing.startWithin - CLOCKS) say('it had not waited so long')
     if (reason === 'EngineForgot' && !own.forgotten) say('the engine has not forgotten it')
-    if (reason === 'EngineUnreachable' && !this.#context.engineTroubled()) say('the engine could always be reached')
     if (['NonZeroExit', 'KilledBySignal'].includes(reason) && exitCode === undefined) say('its exit code is not kept')
+    if (reason === 'KilledBySignal' && own.stopped && own.cancelled && exit === TERMINATED) say('it was stopped on request')
     const { unreachableAfter, captureWithin } = this.#context.timing
-    const blind = before?.unreachable !== undefined && now - before.unreachable.since > unreachableAfter - CLOCKS
+    const objection = own.reach.objection(record, before, now, unreachableAfter - CLOCKS)
+    if (reason === 'EngineUnreachable' && objection !== undefined) say(objection)
+    const blind = before?.unreachable !== undefined && objection === undefined
     const patient = before?.endSeen !== undefined && now - before.endSeen.since > captureWithin - CLOCKS
     if (state !== 'lost' && !blind) this.#keepsLog(own, record, patient)
   }
@@ -259,12 +284,26 @@ export class Judge implements Witness {
     if (object === undefined || own.forgotten) return
     const { jid, compute, capture, generation, engineName } = record
     const log = capture === undefined ? undefined : this.#context.table.partition({ compute, jid }).logs.get(`${generation}#${capture}`)
+    const printed = Buffer.from(outputOf(object)).toString()
     const text = log === undefined ? undefined : Buffer.from(log.bytes).toString()
     if (text === undefined && patient) return
     if (text === undefined) this.condemn('log lost', `${engineName} is ${record.state} without a log`)
     // where a stop deletes, a job may begin and end between the reading of its log and the stop
-    else if (own.cancelled && this.#context.stopDeletes && object.log.startsWith(text)) return
-    else if (record.exitCode !== undefined && text !== object.log) this.condemn('log lost', `${engineName}: only ${JSON.stringify(text)} is kept`)
+    else if (own.cancelled && this.#context.stopDeletes && printed.startsWith(text)) return
+    else if (record.exitCode !== undefined && text !== printed) this.condemn('log lost', `${engineName}: only ${JSON.stringify(text)} is kept`)
+  }
+
+  /** A question about a job to its engine has come to an end; `seen` undefined: in vain. */
+  askedBy(about: { ref: string } | { engineName: string }, begun: number, seen: Observation | undefined, process: Process): void {
+    for (const own of this.generations.values()) {
+      const isMeant = 'ref' in about ? own.committed === about.ref : own.engineName === about.engineName
+      if (isMeant) own.reach.asked(begun, this.#context.now(), seen, process)
+    }
+  }
+
+  /** The table has lost the record of it. */
+  vanished(record: JobRecord): void {
+    this.generation(record.engineName, record.jid).vanished = true
   }
 
   /** The engine, or someone outside, destroys it. */
@@ -311,7 +350,7 @@ export class Judge implements Witness {
       if (!exists(object) || object.owner.deployment !== deployment) continue
       const own = this.generations.get(object.engineName)
       const rests = ['ended', 'withdrawn'].includes(object.phase)
-      const mayRest = keepsEnded || (own?.record?.ref !== undefined && !own.expired)
+      const mayRest = keepsEnded || (own?.record?.ref !== undefined && !own.expired && !own.vanished)
       if (rests ? !mayRest : !(leavesHeld && object.phase === 'inert')) left.push(`object ${object.serial} of ${object.engineName} is ${object.phase}`)
     }
     return left

@@ -1,14 +1,13 @@
 /** Messages between functions, table and engine, and what becomes of them. */
 import { PmanError } from '../../lib/errors.ts'
 import type { FaultKind } from './faults.ts'
-import { LATEST_CALL, MINUTE, SECOND, SIGNED_FOR, type Scene } from './scene.ts'
+import { LATEST_CALL, SIGNED_FOR, type Scene } from './scene.ts'
 import type { Process } from './scheduler.ts'
 import type { StoreRequest } from './sim-store.ts'
 import { send, type Fate } from './transport.ts'
+import { MINUTE, SECOND } from './time.ts'
 
 export class Post {
-  /** Has anything happened after which the engine may seem to be out of reach? */
-  troubled = false
   #indexed = 0
   readonly #scene: Scene
   readonly #crashed: () => void
@@ -50,13 +49,14 @@ export class Post {
     if (this.#scene.faults.happens('crash', jid, 0.2)) {
       this.#scene.say(() => `${process.name}: crashes`)
       process.alive = false
+      process.mishaps++
       this.#crashed()
       return this.#scene.random.chance(0.5)
     }
     if (this.#scene.faults.happens('freeze', jid, 0.5)) {
       this.#scene.say(() => `${process.name}: freezes`)
       process.frozen = []
-      this.troubled = true
+      process.mishaps++
       this.#soonOrLate(this.#scene.random.spread(100, 15 * MINUTE), jid ?? this.#scene.random.pick(this.#scene.jids), () => {
         if (process.frozen === undefined) return
         this.#scene.say(() => `${process.name}: goes on`)
@@ -76,7 +76,7 @@ export class Post {
     }
     for (let attempt = 0; attempt < 4; attempt++) {
       if (!this.#mishap(process, jid)) return new Promise<never>(() => undefined)
-      const fate = this.#storeFate(kind, jid)
+      const fate = this.#storeFate(process, kind, jid)
       const answer = send(this.#scene.scheduler, process, told, fate)
       if (fate.answer !== undefined && fate.effect !== undefined && fate.answer + fate.effect < 3 * SECOND) return answer
       const late = new Promise<'late'>((resolve) => void this.#scene.scheduler.after(3 * SECOND, () => resolve('late'), process))
@@ -87,14 +87,19 @@ export class Post {
     throw new PmanError('store_unavailable', 'the job table did not answer')
   }
 
-  #storeFate(kind: StoreRequest['kind'], jid: string | undefined): Fate {
+  #storeFate(process: Process, kind: StoreRequest['kind'], jid: string | undefined): Fate {
     const random = this.#scene.random
     const faults = this.#scene.faults
     const soon = { effect: random.spread(1, 30), answer: random.spread(1, 30) }
-    if (faults.happens('store request lost', jid)) return {}
-    if (faults.happens('store answer lost', jid)) return { effect: soon.effect }
-    if (kind === 'put' && faults.happens('store write late', jid)) return this.#late(SIGNED_FOR, jid)
-    if (faults.happens('store slow', jid)) return { effect: random.spread(30, 2500), answer: random.spread(30, 2500) }
+    const happens = (fault: FaultKind): boolean => {
+      const does = faults.happens(fault, jid)
+      if (does) process.mishaps++
+      return does
+    }
+    if (happens('store request lost')) return {}
+    if (happens('store answer lost')) return { effect: soon.effect }
+    if (kind === 'put' && happens('store write late')) return this.#late(SIGNED_FOR, jid)
+    if (happens('store slow')) return { effect: random.spread(30, 2500), answer: random.spread(30, 2500) }
     return soon
   }
 
@@ -103,12 +108,8 @@ export class Post {
     if (!this.#mishap(process, jid)) return new Promise<never>(() => undefined)
     const fate = this.#engineFate(changes, jid)
     const told = (): T => {
-      this.troubled ||= this.#scene.engine.down
       if (this.#scene.engine.down) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-      if (this.#scene.faults.happens('rate limited', jid)) {
-        this.troubled = true
-        throw new Error('429: too many requests')
-      }
+      if (this.#scene.faults.happens('rate limited', jid)) throw new Error('429: too many requests')
       const late = fate.early === undefined ? '' : ' (late)'
       this.#scene.say(() => `${process.name} -> engine: ${words}${late}`)
       this.#passed(jid)
@@ -121,11 +122,7 @@ export class Post {
     const random = this.#scene.random
     const faults = this.#scene.faults
     const soon = { effect: random.spread(1, 200), answer: random.spread(1, 200) }
-    const happens = (kind: FaultKind): boolean => {
-      const does = faults.happens(kind, jid)
-      this.troubled ||= does
-      return does
-    }
+    const happens = (kind: FaultKind): boolean => faults.happens(kind, jid)
     const cut = random.chance(0.5) ? { broken: random.spread(1, 5000) } : {}
     if (happens('engine request lost')) return cut
     if (happens('engine answer lost')) return { effect: soon.effect, ...(cut.broken === undefined ? {} : { broken: cut.broken + soon.effect }) }

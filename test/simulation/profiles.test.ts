@@ -1,9 +1,12 @@
 /** Where every call arrives at once and is answered, each simulated engine keeps the rules of the backend contract. */
 import type { Backend, Call, EngineJob, Observation } from '../../lib/backends/contract.ts'
-import { PROFILES, simBackend, type Profile } from './profiles.ts'
+import { simBackend } from './driver.ts'
+import type { Profile } from './engines/profile.ts'
+import { PROFILES } from './profiles.ts'
 import { Random } from './random.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimEngine } from './sim-engine.ts'
+import { timedWork } from './work.ts'
 
 const call: Call = { signal: new AbortController().signal, deadline: Number.POSITIVE_INFINITY, log: () => undefined }
 
@@ -13,7 +16,8 @@ function ground(profile: Profile) {
   const scheduler = new Scheduler(random)
   const starts: string[] = []
   const witness = { started: ({ engineName }: { engineName: string }) => void starts.push(engineName), touched: () => undefined }
-  const engine = new SimEngine(scheduler, random, witness, { ...profile.behaviour, run: [1000, 2000] })
+  const work = timedWork(scheduler, random, { run: [1000, 2000], grace: profile.behaviour.grace })
+  const engine = new SimEngine(scheduler, random, witness, profile.behaviour, work)
   const moods = {
     refusesCreate: () => false,
     refusesStart: () => false,

@@ -8,6 +8,7 @@ export interface Sums {
   seeds: number
   steps: number
   starts: number
+  adoptions: number
   profiles: Counts
   ends: Counts
   windows: Counts
@@ -18,16 +19,17 @@ export interface Sums {
   failed: { seed: number; profile: string; told: string }[]
 }
 
-export const noSums = (): Sums => ({ seeds: 0, steps: 0, starts: 0, profiles: {}, ends: {}, windows: {}, faults: {}, violations: {}, failed: [] })
+export const noSums = (): Sums => ({ seeds: 0, steps: 0, starts: 0, adoptions: 0, profiles: {}, ends: {}, windows: {}, faults: {}, violations: {}, failed: [] })
 
 const FAILED_KEPT = 20
 
 export function addOutcome(sums: Sums, outcome: Outcome): void {
-  const { seed, profile, violation, steps, starts, ends, windows, faults } = outcome
+  const { seed, profile, violation, steps, starts, adoptions, ends, windows, faults } = outcome
   addSums(sums, {
     seeds: 1,
     steps,
     starts,
+    adoptions,
     profiles: { [profile]: 1 },
     ends,
     windows,
@@ -41,6 +43,7 @@ export function addSums(sums: Sums, more: Sums): void {
   sums.seeds += more.seeds
   sums.steps += more.steps
   sums.starts += more.starts
+  sums.adoptions += more.adoptions
   for (const name of ['profiles', 'ends', 'windows', 'violations'] as const) addCounts(sums[name], more[name])
   for (const [state, row] of Object.entries(more.faults)) addCounts((sums.faults[state] ??= {}), row)
   sums.failed = [...sums.failed, ...more.failed].sort((a, b) => a.seed - b.seed).slice(0, FAILED_KEPT)
@@ -73,7 +76,7 @@ export function told(sums: Sums): string[] {
     `engines: ${list(sums.profiles)}`,
     `generations ended: ${list(sums.ends)}`,
     `windows that engines leave open, used and excused: ${list(sums.windows) || 'none'}`,
-    `${sums.seeds} seeds, ${sums.steps} steps, ${sums.starts} starts`,
+    `${sums.seeds} seeds, ${sums.steps} steps, ${sums.starts} starts, ${sums.adoptions} adoptions`,
     `duplicates ${of('double start', 'uncommitted start', 'overlap')}, lost ${of('lost record', 'log lost')}, stuck ${of('stuck')}, violations ${list(sums.violations) || 'none'}`,
     ...sums.failed.map(({ seed, profile, told: what }) => `seed ${seed} (${profile}): ${what}`),
   ]

@@ -4,11 +4,12 @@ import type { Timing } from '../../lib/jobs/timing.ts'
 import type { JobKey, JobSpec } from '../../lib/jobs/types.ts'
 import type { Faults } from './faults.ts'
 import type { Judge } from './judge.ts'
-import type { Profile } from './profiles.ts'
+import type { Profile } from './engines/profile.ts'
 import type { Random } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimEngine } from './sim-engine.ts'
 import type { Table } from './sim-store.ts'
+import { HOUR, MINUTE, SECOND } from './time.ts'
 
 export interface Scene {
   readonly random: Random
@@ -27,10 +28,6 @@ export interface Scene {
   /** Counts one use of a window that the engine leaves open. */
   window(name: string): void
 }
-
-export const SECOND = 1000
-export const MINUTE = 60 * SECOND
-export const HOUR = 60 * MINUTE
 
 /** The deployment's durations, shortened so that a whole life of a job fits into a few simulated hours. */
 const TIMING: Timing = {

@@ -3,6 +3,7 @@
  * functions; their messages and timers are events, so each pause of theirs is a point where any other may come between.
  */
 import type { Random } from './random.ts'
+import type { Time } from './time.ts'
 
 /** A function that runs: it may crash (nothing of it goes on) or freeze (it goes on later), and its clock may be wrong. */
 export interface Process {
@@ -10,6 +11,8 @@ export interface Process {
   /** Milliseconds that its clock is ahead. */
   readonly skew: number
   alive: boolean
+  /** What has gone wrong for it, and between it and the table: a count. */
+  mishaps: number
   /** While frozen: what is to happen once it thaws. */
   frozen: Event[] | undefined
 }
@@ -24,7 +27,7 @@ export interface Event {
 /** Has a continuation run to its next pause: each await of the code under test is over once the queue of microtasks is empty. */
 const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
-export class Scheduler {
+export class Scheduler implements Time {
   now = 1_700_000_000_000
   steps = 0
   readonly #random: Random

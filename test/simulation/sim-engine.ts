@@ -1,7 +1,8 @@
 /** What an engine has and does, whoever asks: objects, their runs, their ends. Every operation here is one step at one moment. */
 import type { EngineJob, Observation, OwnerLabels } from '../../lib/backends/contract.ts'
 import type { Random } from './random.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Time } from './time.ts'
+import type { Run, Work, WorkEnd } from './work.ts'
 
 export type Phase = 'inert' | 'waiting' | 'running' | 'dying' | 'ended' | 'withdrawn' | 'gone'
 
@@ -15,12 +16,14 @@ export interface EngineObject {
   name: string
   engineName: string
   owner: OwnerLabels
+  job: EngineJob
   phase: Phase
   createdAt: number
   startedAt?: number
   finishedAt?: number
-  exitCode?: number
-  log: string
+  end?: WorkEnd
+  /** The latest run of it. */
+  run?: Run
   /** Until then it is not yet summarised: neither found nor seen. */
   hiddenUntil: number
   /** Labelled as deleted. */
@@ -35,22 +38,21 @@ export interface EngineObject {
 
 /** Told of what really happens. */
 export interface Witness {
-  started(object: EngineObject, how: StartKind): void
+  started(object: EngineObject, how: TouchKind): void
   /** We stop or remove it: it does not go on as it would have. */
-  touched(object: EngineObject): void
+  touched(object: EngineObject, how: TouchKind): void
 }
-/** by us; or by a window that the engine leaves open, which excuses it. */
-export type StartKind = 'released' | 'window'
+/** As it was asked for; or by a window that the engine leaves open, which excuses it. */
+export type TouchKind = 'asked' | 'window'
 
 /** How the jobs of a run behave. */
 export interface Behaviour {
   /** From the release to the start, in milliseconds, at most. */
   startDelay: number
-  /** Shortest and longest run, in milliseconds. */
-  run: readonly [number, number]
   /** How long a job that is stopped goes on, in milliseconds, at most. */
   grace: number
-  hides: boolean
+  /** How long an object is neither found nor seen, in milliseconds, at most. */
+  hides: number
   reusesIds: boolean
   /** What is stopped is deleted, and its log with it. */
   stopDeletes: boolean
@@ -60,18 +62,20 @@ export class SimEngine {
   objects: EngineObject[] = []
   /** While true, the engine answers nobody. */
   down = false
-  readonly scheduler: Scheduler
+  readonly time: Time
   readonly #random: Random
   readonly #witness: Witness
   readonly behaviour: Behaviour
+  readonly #work: Work
   #serial = 0
   #nextId = 100
 
-  constructor(scheduler: Scheduler, random: Random, witness: Witness, behaviour: Behaviour) {
-    this.scheduler = scheduler
+  constructor(time: Time, random: Random, witness: Witness, behaviour: Behaviour, work: Work) {
+    this.time = time
     this.#random = random
     this.#witness = witness
     this.behaviour = behaviour
+    this.#work = work
   }
 
   get there(): EngineObject[] {
@@ -89,17 +93,17 @@ export class SimEngine {
   make(job: EngineJob, name: string, id?: string): EngineObject {
     const serial = ++this.#serial
     while (this.byId(String(this.#nextId)) !== undefined) this.#nextId++
-    const { now } = this.scheduler
+    const { now } = this.time
     const object: EngineObject = {
       serial,
       id: id ?? (this.behaviour.reusesIds ? String(this.#nextId++) : `u${serial}`),
       name,
       engineName: job.engineName,
       owner: job.owner,
+      job,
       phase: 'inert',
       createdAt: now,
-      log: '',
-      hiddenUntil: this.behaviour.hides ? now + this.#random.spread(100, 60_000) : 0,
+      hiddenUntil: this.behaviour.hides === 0 ? 0 : now + this.#random.spread(1, this.behaviour.hides),
       removed: false,
       version: 1,
       refusesStart: false,
@@ -110,69 +114,62 @@ export class SimEngine {
   }
 
   /** The engine accepts that it runs; an object that has ended runs again, if its engine is of that kind. */
-  begin(object: EngineObject, how: StartKind = 'released'): void {
+  begin(object: EngineObject, how: TouchKind = 'asked'): void {
     const delay = this.behaviour.startDelay === 0 || this.#random.chance(0.5) ? 0 : this.#random.spread(1, this.behaviour.startDelay)
     if (delay === 0) {
       this.start(object, how)
       return
     }
     object.phase = 'waiting'
-    this.scheduler.after(delay, () => {
+    this.time.after(delay, () => {
       if (object.phase === 'waiting') this.start(object, how)
     })
   }
 
-  start(object: EngineObject, how: StartKind): void {
+  start(object: EngineObject, how: TouchKind): void {
     this.#witness.started(object, how)
-    const { now } = this.scheduler
     object.phase = 'running'
-    object.startedAt = now
-    object.log = `begun by ${object.engineName}\n`
-    delete object.exitCode
+    object.startedAt = this.time.now
+    delete object.end
     delete object.finishedAt
-    const [least, greatest] = this.behaviour.run
-    const exit = this.#random.chance(0.6) ? 0 : this.#random.pick([1, 3, 137])
-    this.scheduler.after(this.#random.spread(least, greatest), () => {
-      if (object.startedAt !== now || (object.phase !== 'running' && object.phase !== 'dying')) return
-      object.log += 'done\n'
-      this.end(object, exit)
+    const run = this.#work.begin(object, (end) => {
+      if (object.run === run && (object.phase === 'running' || object.phase === 'dying')) this.#end(object, end)
     })
+    object.run = run
   }
 
-  end(object: EngineObject, exitCode: number): void {
-    const forgotten = object.phase === 'dying' && this.behaviour.stopDeletes
-    object.phase = forgotten ? 'gone' : 'ended'
-    object.exitCode = exitCode
-    object.finishedAt = this.scheduler.now
+  #end(object: EngineObject, end: WorkEnd): void {
+    object.phase = object.phase === 'dying' && this.behaviour.stopDeletes ? 'gone' : 'ended'
+    object.end = end
+    object.finishedAt = this.time.now
   }
 
   /** We end it: what has not run never will. */
-  stop(object: EngineObject, foreign = false): void {
-    if (!foreign && (object.phase === 'inert' || object.phase === 'waiting' || object.phase === 'running')) this.#witness.touched(object)
+  stop(object: EngineObject, how: TouchKind | 'outside' = 'asked'): void {
+    this.#touch(object, how)
     if (object.phase === 'inert' || object.phase === 'waiting') {
       object.phase = 'withdrawn'
-      object.finishedAt = this.scheduler.now
+      object.finishedAt = this.time.now
     } else if (object.phase === 'running') {
       object.phase = 'dying'
-      const { startedAt } = object
-      const grace = this.behaviour.grace === 0 ? 0 : this.#random.spread(1, this.behaviour.grace)
-      const die = (): void => {
-        if (object.phase === 'dying' && object.startedAt === startedAt) this.end(object, 143)
-      }
-      if (grace === 0) die()
-      else this.scheduler.after(grace, die)
+      object.run?.stop()
     }
   }
 
   /** We delete it, or it vanishes. */
-  drop(object: EngineObject, foreign = false): void {
-    if (!foreign && ['inert', 'waiting', 'running'].includes(object.phase)) this.#witness.touched(object)
+  drop(object: EngineObject, how: TouchKind | 'outside' = 'asked'): void {
+    this.#touch(object, how)
     object.phase = 'gone'
+    object.run?.stop()
+  }
+
+  #touch(object: EngineObject, how: TouchKind | 'outside'): void {
+    if (how !== 'outside' && ['inert', 'waiting', 'running'].includes(object.phase)) this.#witness.touched(object, how)
   }
 
   /** The controller dies and has forgotten what it accepted last; their ids are given again. */
   crash(): EngineObject[] {
-    const lost = this.objects.filter((object) => exists(object) && object.phase === 'inert' && this.scheduler.now - object.createdAt < 60_000)
+    const lost = this.objects.filter((object) => exists(object) && object.phase === 'inert' && this.time.now - object.createdAt < 60_000)
     for (const object of lost) object.phase = 'gone'
     const ids = lost.map(({ id }) => Number(id))
     if (ids.length > 0) this.#nextId = Math.min(this.#nextId, ...ids)
@@ -184,7 +181,7 @@ export const exists = ({ phase }: EngineObject): boolean => phase !== 'gone'
 
 /** What the engine says of an object, in the contract's words. */
 export function observation(object: EngineObject): Observation {
-  const { phase, startedAt, finishedAt, exitCode = 0 } = object
+  const { phase, startedAt, finishedAt, end = { reason: 'HostLost' as const } } = object
   switch (phase) {
     case 'inert':
       return { kind: 'inert' }
@@ -198,9 +195,10 @@ export function observation(object: EngineObject): Observation {
       return { kind: 'state', phase, finishedAt }
     case 'gone':
       return { kind: 'absent' }
-    case 'ended': {
-      const reason = exitCode === 0 ? 'Completed' : exitCode > 128 ? 'KilledBySignal' : 'NonZeroExit'
-      return { kind: 'state', phase, reason, exitCode, startedAt, finishedAt }
-    }
+    case 'ended':
+      return { kind: 'state', phase, ...end, startedAt, finishedAt }
   }
 }
+
+/** What its latest run has printed. */
+export const outputOf = ({ run }: EngineObject): Uint8Array => run?.output() ?? new Uint8Array()

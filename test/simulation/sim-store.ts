@@ -11,6 +11,8 @@ interface Partition {
   job?: JobRecord | undefined
   /** Earlier forms of the job item, for a broken store that reads them. */
   older: JobRecord[]
+  /** Engine names of job items that the table has lost. */
+  lost: Set<string>
   requests: Map<string, JobSpec>
   logs: Map<string, LogTail>
 }
@@ -28,9 +30,21 @@ export class Table {
     const name = partitionOf(key)
     const known = this.partitions.get(name)
     if (known !== undefined) return known
-    const made: Partition = { older: [], requests: new Map(), logs: new Map() }
+    const made: Partition = { older: [], lost: new Set(), requests: new Map(), logs: new Map() }
     this.partitions.set(name, made)
     return made
+  }
+
+  /** Loses a job item for good: the put that made it does not bring it back, however late it is sent again. */
+  lose(key: JobKey, index: (follow: () => void) => void): void {
+    const place = this.partition(key)
+    if (place.job !== undefined) place.lost.add(place.job.engineName)
+    place.job = undefined
+    place.older = []
+    index(() => {
+      this.work.delete(partitionOf(key))
+      this.listed.delete(partitionOf(key))
+    })
   }
 }
 
@@ -114,7 +128,8 @@ export function simStore({ table, timing, clock, random, request, changed, index
       const place = table.partition(key)
       const there = place.job
       const fits = basis === undefined ? there === undefined : there === undefined ? expired : there.writeId === basis.writeId
-      if (!fits) return false
+      const isLost = there === undefined && what?.write !== 'adopt' && place.lost.has(next.engineName)
+      if (!fits || isLost) return false
       if (there !== undefined) place.older = [...place.older.slice(-2), there]
       place.job = next
       changed(there, next)

@@ -85,6 +85,7 @@ if (values.part) {
   for (const [name, variant] of Object.entries(VARIANTS)) {
     const caught = await tryVariant(variant)
     console.log(caught === undefined ? `MISSED   ${name}` : `caught   ${name}: ${caught.told} (seed ${caught.seed})`)
+    if (variant.why !== undefined) console.log(`         ${variant.why}`)
     if (caught === undefined) process.exitCode = 1
   }
 } else await runAll()

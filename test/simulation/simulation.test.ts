@@ -52,4 +52,24 @@ describe('a broken rule is caught', () => {
     const caught = await tryVariant(variant)
     expect(Object.keys(INVARIANTS)).toContain(caught?.told.split(':')[0])
   })
+
+  test('where each is looked for, the code as it is does nothing wrong', async () => {
+    for (const variant of Object.values(VARIANTS)) expect(await tryVariant({ ...variant, broken: undefined, within: 60 })).toBeUndefined()
+  })
+
+  const covered = Object.entries(VARIANTS).flatMap(([name, variant]) => (variant.alone ?? []).map((broken, part) => [name, part + 1, { ...variant, broken }] as const))
+  test.each(covered)('%s: its part %i alone is harmless, since the other covers it', async (_name, _part, variant) => {
+    expect(await tryVariant({ ...variant, within: 200 })).toBeUndefined()
+  })
+
+  test('a window of an engine that is used is counted and excused, and only there', async () => {
+    const steer = { rates: { 'controller crash': 0.5, 'engine call late': 0.4 } }
+    const used = new Map<string, number>()
+    for (let seed = 1; seed <= 300; seed++) {
+      const { windows, violation } = await runWorld({ seed, profile: 'slurm', steer })
+      expect(violation).toBeUndefined()
+      for (const [name, count] of Object.entries(windows)) used.set(name, (used.get(name) ?? 0) + count)
+    }
+    expect([...used.keys()]).toEqual(PROFILES.find(({ name }) => name === 'slurm')?.windows)
+  })
 })

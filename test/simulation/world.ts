@@ -1,24 +1,36 @@
 /** One seed: a table, an engine, clients, functions and what goes wrong between them; run until all is at rest, and judged at each step. */
 import type { ComputeSettings } from '../../lib/jobs/core.ts'
 import { Clients } from './clients.ts'
-import { Faults } from './faults.ts'
+import type { Timing } from '../../lib/jobs/timing.ts'
+import { Faults, type FaultKind } from './faults.ts'
 import { Functions, type Broken } from './functions.ts'
 import { Judge, type Invariant, type Violation } from './judge.ts'
 import { PROFILES } from './profiles.ts'
 import { Random } from './random.ts'
-import { HOUR, keyOf, LATEST_CALL, MINUTE, RUNS, settingsOf, SIGNED_FOR, timingOf, type Scene } from './scene.ts'
+import { keyOf, LATEST_CALL, RUNS, settingsOf, SIGNED_FOR, timingOf, type Scene } from './scene.ts'
 import { Scheduler } from './scheduler.ts'
-import { SimEngine, type EngineObject } from './sim-engine.ts'
+import { SimEngine, type Witness } from './sim-engine.ts'
 import { Table } from './sim-store.ts'
+import { HOUR, MINUTE } from './time.ts'
 import { Weather } from './weather.ts'
+import { timedWork } from './work.ts'
 
 export interface WorldOptions {
   seed: number
   profile?: string | undefined
   broken?: Broken | undefined
   calm?: boolean | undefined
+  steer?: Steer | undefined
   excused?: ReadonlySet<Invariant> | undefined
   say?: ((line: string) => void) | undefined
+}
+
+/** Makes frequent what is rare by chance; all else stays as the seed has it. */
+export interface Steer {
+  rates?: Partial<Record<FaultKind, number>>
+  timing?: Partial<Timing>
+  /** Shortest and longest run of a job, in milliseconds. */
+  run?: readonly [number, number]
 }
 
 export interface Outcome {
@@ -27,6 +39,7 @@ export interface Outcome {
   violation: Violation | undefined
   steps: number
   starts: number
+  adoptions: number
   ends: Record<string, number>
   windows: Record<string, number>
   faults: Record<string, Record<string, number>>
@@ -51,8 +64,8 @@ class World {
     const random = new Random(options.seed)
     const scheduler = new Scheduler(random)
     const table = new Table()
-    const timing = timingOf(random)
-    const faults = new Faults(random, options.calm)
+    const timing = { ...timingOf(random), ...options.steer?.timing }
+    const faults = new Faults(random, options.calm, options.steer?.rates)
     const drawn = random.pick(PROFILES)
     const profile = PROFILES.find(({ name }) => name === options.profile) ?? drawn
     const asked = new Set<string>()
@@ -69,20 +82,21 @@ class World {
       now: () => scheduler.now,
       askedToCancel: asked,
       excused: options.excused ?? new Set(),
-      engineTroubled: () => this.#functions.troubled,
     })
-    const witness = {
-      started: (object: EngineObject, how: 'released' | 'window') => {
+    const witness: Witness = {
+      started: (object, how) => {
         this.#say(() => `engine: object ${object.serial} of ${object.engineName} starts${how === 'window' ? ' (window)' : ''}`)
         judge.started(object, how)
         this.#weather.afterStart(object)
       },
-      touched: (object: EngineObject) => {
-        this.#say(() => `engine: object ${object.serial} of ${object.engineName}, ${object.phase}, is stopped or removed by us`)
-        judge.touched(object)
+      touched: (object, how) => {
+        this.#say(() => `engine: object ${object.serial} of ${object.engineName}, ${object.phase}, is stopped or removed by us${how === 'window' ? ' (window)' : ''}`)
+        judge.touched(object, how)
       },
     }
-    const engine = new SimEngine(scheduler, random, witness, { ...profile.behaviour, run: random.pick(RUNS) })
+    const run = random.pick(RUNS)
+    const work = timedWork(scheduler, random, { run: options.steer?.run ?? run, grace: profile.behaviour.grace })
+    const engine = new SimEngine(scheduler, random, witness, profile.behaviour, work)
     faults.stateOf = (jid) => (jid === undefined ? '-' : (table.partition(keyOf(jid)).job?.state ?? 'none'))
     const jids = ['a', 'b', 'c'].slice(0, random.between(1, 3))
     const say = (line: () => string): void => this.#say(line)
@@ -90,7 +104,7 @@ class World {
     this.#scene = { random, scheduler, faults, timing, profile, engine, judge, table, jids, asked, say, window }
     this.#functions = new Functions(this.#scene, this.#settings, options.broken)
     this.#clients = new Clients(this.#scene, (what, work) => this.#functions.spawn(what, work))
-    this.#weather = new Weather(this.#scene)
+    this.#weather = new Weather(this.#scene, (follow) => this.#functions.index(follow))
   }
 
   #say(line: () => string): void {
@@ -157,8 +171,8 @@ class World {
     const { judge, profile, scheduler, faults } = this.#scene
     const generations = [...judge.generations.values()].filter(({ record }) => record !== undefined)
     const ends: Record<string, number> = {}
-    for (const { record } of generations) {
-      const end = record === undefined ? 'none' : record.state === 'deleted' ? 'deleted' : `${record.state} ${record.reason ?? ''}`.trim()
+    for (const { record, vanished } of generations) {
+      const end = record === undefined || vanished ? 'record lost' : record.state === 'deleted' ? 'deleted' : `${record.state} ${record.reason ?? ''}`.trim()
       ends[end] = (ends[end] ?? 0) + 1
     }
     const { violation } = judge
@@ -169,6 +183,7 @@ class World {
       violation,
       steps: scheduler.steps,
       starts: generations.reduce((sum, { starts }) => sum + starts, 0),
+      adoptions: judge.adoptions,
       ends,
       windows: Object.fromEntries(this.#windows),
       faults: Object.fromEntries([...faults.counts].map(([state, row]) => [state, Object.fromEntries(row)])),
