@@ -3,6 +3,8 @@
 const HEADER = 8
 /** stdin, which an engine sends as stdout, stdout and stderr. */
 const STREAMS: ReadonlySet<number> = new Set([0, 1, 2])
+/** Why the engine cannot go on, in its own words, and the bytes of them that are kept (moby: pkg/stdcopy, Systemerr). */
+const FAILURE = { stream: 3, bytes: 4096 }
 
 /** A piece of a frame's payload as it came; a frame may come in many. */
 export interface Piece {
@@ -12,7 +14,7 @@ export interface Piece {
   first: boolean
 }
 
-/** What is not a frame's header cannot be read on from. */
+/** What is not a frame's header cannot be read on from; nor what follows the engine's word that it has failed. */
 export class FrameError extends Error {
   constructor(message: string) {
     super(message)
@@ -27,6 +29,7 @@ export class Demultiplexer {
   #left = 0
   #stream = 0
   #first = false
+  #failure: Uint8Array = new Uint8Array()
 
   /** Throws FrameError if the stream has ended within a frame. */
   end(): void {
@@ -44,9 +47,19 @@ export class Demultiplexer {
       const bytes = chunk.subarray(at, at + this.#left)
       at += bytes.length
       this.#left -= bytes.length
+      if (this.#stream === FAILURE.stream) {
+        this.#hearFailure(bytes)
+        continue
+      }
       yield { stream: this.#stream, bytes, first: this.#first }
       this.#first = false
     }
+  }
+
+  #hearFailure(bytes: Uint8Array): void {
+    this.#failure = Buffer.concat([this.#failure, bytes]).subarray(0, FAILURE.bytes)
+    this.#first = false
+    if (this.#left === 0) throw new FrameError(`the engine says: ${Buffer.from(this.#failure).toString('utf8').trim()}`)
   }
 
   #readHeader(chunk: Uint8Array, at: number): number {
@@ -55,7 +68,7 @@ export class Demultiplexer {
     this.#headerLength += part.length
     if (this.#headerLength === HEADER) {
       const [stream = -1, ...zeros] = this.#header.subarray(0, 4)
-      if (!STREAMS.has(stream) || zeros.some((byte) => byte !== 0)) throw new FrameError('this is not the header of a frame')
+      if (!(STREAMS.has(stream) || stream === FAILURE.stream) || zeros.some((byte) => byte !== 0)) throw new FrameError('this is not the header of a frame')
       this.#stream = stream
       this.#left = new DataView(this.#header.buffer).getUint32(4)
       this.#headerLength = 0

@@ -18,6 +18,8 @@ export interface Registry {
   host: string
   /** Digests of the blobs that have been sent, once for each time. */
   blobsSent(): string[]
+  /** From now on it lets in who has this login, and nobody else. */
+  changeLogin(login: Login): Promise<void>
   stop(): Promise<void>
 }
 
@@ -40,7 +42,8 @@ export async function startRegistry(login?: Login): Promise<Registry> {
   await mkdir(join(directory, 'data'))
   const passwords = join(directory, 'htpasswd')
   const auth = login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: passwords } } }
-  if (login !== undefined) await writeFile(passwords, `${login.username}:${bcrypt(login.password)}\n`)
+  const changeLogin = ({ username, password }: Login): Promise<void> => writeFile(passwords, `${username}:${bcrypt(password)}\n`)
+  if (login !== undefined) await changeLogin(login)
   const config = {
     version: 0.1,
     log: { level: 'info', accesslog: { disabled: false } },
@@ -66,6 +69,7 @@ export async function startRegistry(login?: Login): Promise<Registry> {
   return {
     host,
     blobsSent: () => [...output.matchAll(/"GET \/v2\/\S+\/blobs\/(sha256:[0-9a-f]{64})\S* HTTP\/1\.1" 200/g)].map(([, digest = '']) => digest),
+    changeLogin,
     stop: async () => {
       await ended(child)
       await rm(directory, { recursive: true, force: true })
@@ -83,17 +87,18 @@ function bcrypt(password: string): string {
   return execFileSync('perl', ['-e', 'print crypt($ARGV[0], $ARGV[1])', password, `$2b$05$${salt}.`], { encoding: 'utf8' })
 }
 
-/** An image in a registry: one layer with a file of random bytes, which no engine has yet. */
+/** An image in a registry, each of its layers a file of random bytes, which no engine has yet. */
 export interface Pushed {
   /** `host/name:tag` */
   image: string
   /** `host/name@sha256:…` */
   digest: string
-  layer: string
+  /** Digests, in their order. */
+  layers: readonly string[]
 }
 
 /** Puts an image into a registry by its own API (github.com/opencontainers/distribution-spec, "Push"). Throws if it does not take it. */
-export async function pushImage(host: string, { login, bytes = 1024 }: { login?: Login; bytes?: number } = {}): Promise<Pushed> {
+export async function pushImage(host: string, { login, ...size }: { login?: Login } & ImageSize = {}): Promise<Pushed> {
   const name = `test-${randomBytes(6).toString('hex')}/box`
   const pair = login === undefined ? '' : Buffer.from(`${login.username}:${login.password}`).toString('base64')
   const headers: Record<string, string> = pair === '' ? {} : { authorization: `Basic ${pair}` }
@@ -101,7 +106,7 @@ export async function pushImage(host: string, { login, bytes = 1024 }: { login?:
     const answer = await fetch(url, { method: 'PUT', headers: { ...headers, 'content-type': type }, body: new Uint8Array(body) })
     if (!answer.ok) throw new Error(`PUT ${url}: ${answer.status} ${await answer.text()}`)
   }
-  const blob = async (content: Buffer): Promise<{ digest: string; size: number }> => {
+  const blob = async (content: Buffer): Promise<Blob> => {
     const begun = await fetch(`http://${host}/v2/${name}/blobs/uploads/`, { method: 'POST', headers })
     const location = begun.headers.get('location')
     if (location === null) throw new Error(`the registry takes no blob: ${begun.status}`)
@@ -111,35 +116,45 @@ export async function pushImage(host: string, { login, bytes = 1024 }: { login?:
     await put(url.href, content, 'application/octet-stream')
     return { digest, size: content.length }
   }
-  const { tar, layer, config } = imageOf(bytes)
-  const layerBlob = await blob(layer)
+  const { layers, config } = imageOf(size)
+  const layerBlobs = await Promise.all(layers.map(blob))
   const configBlob = await blob(config)
-  const manifest = manifestOf(configBlob, layerBlob)
+  const manifest = manifestOf(configBlob, layerBlobs)
   await put(`http://${host}/v2/${name}/manifests/1`, manifest, MANIFEST)
-  if (tar.length === 0) throw new Error('the layer is empty')
-  return { image: `${host}/${name}:1`, digest: `${host}/${name}@${digestOf(manifest)}`, layer: layerBlob.digest }
+  return { image: `${host}/${name}:1`, digest: `${host}/${name}@${digestOf(manifest)}`, layers: layerBlobs.map(({ digest }) => digest) }
 }
 
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 
 export const digestOf = (content: Buffer): string => `sha256:${createHash('sha256').update(content).digest('hex')}`
 
-/** The parts of an image whose one layer is a tar archive with a file of so many random bytes. */
-export function imageOf(bytes: number): { tar: Buffer; layer: Buffer; config: Buffer } {
-  const tar = archive('random', randomBytes(bytes))
-  const config = { architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [digestOf(tar)] } }
-  return { tar, layer: gzipSync(tar), config: Buffer.from(JSON.stringify(config)) }
+/** So many layers, each with a file of so many bytes. */
+interface ImageSize {
+  layers?: number
+  bytes?: number
+}
+
+/** The parts of an image, each of whose layers is a tar archive with a file of random bytes. */
+export function imageOf({ layers = 1, bytes = 1024 }: ImageSize): { layers: Buffer[]; config: Buffer } {
+  const tars = Array.from({ length: layers }, (_, n) => archive(`random-${n}`, randomBytes(bytes)))
+  const config = { architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: tars.map(digestOf) } }
+  return { layers: tars.map((tar) => gzipSync(tar)), config: Buffer.from(JSON.stringify(config)) }
+}
+
+interface Blob {
+  digest: string
+  size: number
 }
 
 /** An image manifest (github.com/distribution/distribution, "Image Manifest V 2, Schema 2"). */
-export function manifestOf(config: { digest: string; size: number }, layer: { digest: string; size: number }): Buffer {
+export function manifestOf(config: Blob, layers: readonly Blob[]): Buffer {
   const docker = 'application/vnd.docker'
   return Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: MANIFEST,
       config: { mediaType: `${docker}.container.image.v1+json`, ...config },
-      layers: [{ mediaType: `${docker}.image.rootfs.diff.tar.gzip`, ...layer }],
+      layers: layers.map((layer) => ({ mediaType: `${docker}.image.rootfs.diff.tar.gzip`, ...layer })),
     }),
   )
 }

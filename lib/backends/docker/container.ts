@@ -7,6 +7,7 @@ import type { Flavour } from './flavour.ts'
 import { flavourOf } from './flavours.ts'
 import { isOwn, labelFilter, markOf } from './labels.ts'
 import type { Mark, Owner } from './labels.ts'
+import type { Mounted } from './redact.ts'
 
 /** The part of ContainerInspect (Engine API 1.41) that the driver reads. */
 const inspectSchema = z.object({
@@ -22,6 +23,7 @@ const inspectSchema = z.object({
   }),
   Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
   HostConfig: z.object({ Memory: z.number().default(0) }).default({ Memory: 0 }),
+  Mounts: z.array(z.object({ Source: z.string().default(''), Destination: z.string() })).nullish(),
 })
 
 export type ContainerState = z.infer<typeof inspectSchema>['State']
@@ -32,6 +34,8 @@ export interface Container extends Mark {
   /** Without the slash that Docker puts before it. */
   name: string
   state: ContainerState
+  /** What is mounted in it, as far as the engine tells. */
+  mounted: readonly Mounted[]
   /** It has a memory limit, and its engine does not say when that was its end. */
   hidesOutOfMemory: boolean
 }
@@ -76,12 +80,13 @@ export class Containers {
   async named(name: string, signal: AbortSignal): Promise<Container | undefined> {
     const answer = await unlessAbsent(this.#api.call({ method: 'GET', path: at(name, '/json'), signal }))
     if (answer === undefined) return undefined
-    const { Id, Name, State, Config, HostConfig } = inspectSchema.parse(answer.json)
+    const { Id, Name, State, Config, HostConfig, Mounts } = inspectSchema.parse(answer.json)
     const mark = markOf(Config.Labels)
     if (mark === undefined || !isOwn(mark, this.#owner)) return undefined
     const version = await this.#api.version(signal)
     const hidesOutOfMemory = HostConfig.Memory > 0 && !flavourOf(version).tellsOutOfMemory(version)
-    return { ...mark, ref: Id, name: Name.replace(/^\//, ''), state: State, hidesOutOfMemory }
+    const mounted = (Mounts ?? []).map(({ Source, Destination }) => ({ source: Source, target: Destination }))
+    return { ...mark, ref: Id, name: Name.replace(/^\//, ''), state: State, mounted, hidesOutOfMemory }
   }
 
   /** Whose and which containers there are of ours, or of ours with this engine name. */

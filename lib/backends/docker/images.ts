@@ -41,7 +41,7 @@ async function prepared(sessions: Sessions, policy: PullPolicy, image: string, s
     const why = 'is not at the engine, and this compute pulls none'
     throw new EngineRejected(`image ${image}: ${why}`, { reason: 'ImageNotFound', fields: { image: why } })
   }
-  await pull(session, image, signal, log)
+  await pullAsOfNow(session, sessions, image, signal, log)
   const pulled = await inspected(session.api, image, signal)
   if (pulled === undefined) throw new Error(`image ${image}: the engine has pulled it and has it no more`)
   log('image pulled', { image, ...pulled })
@@ -71,6 +71,18 @@ function digestOf(image: string, digests: readonly string[]): string | undefined
   return digests.map(fullName).find((digest) => digest.startsWith(`${asked.repository}@`))
 }
 
+/** A login that is refused may have been changed since the secret was read: then it is tried once more with the one that there is now. */
+async function pullAsOfNow(session: Session, sessions: Sessions, image: string, signal: AbortSignal, log: CallLog): Promise<void> {
+  try {
+    await pull(session, image, signal, log)
+  } catch (error) {
+    if (!(error instanceof EngineRejected && error.reason === 'ImageRefused')) throw error
+    const fresh = await sessions({ fresh: true })
+    if (loginFor(image, fresh.registries) === loginFor(image, session.registries)) throw error
+    await pull(fresh, image, signal, log)
+  }
+}
+
 /** Docker Engine API 1.41, ImageCreate: its errors come as a line of a stream that began well, or as the answer. */
 const lineSchema = z.object({ error: z.string().optional() })
 
@@ -81,7 +93,8 @@ async function pull({ api, registries }: Session, image: string, signal: AbortSi
   const headers = login === undefined ? {} : { 'x-registry-auth': login }
   const told = progressOf(image, log)
   try {
-    const body = await api.stream({ method: 'POST', path: '/images/create', query: { fromImage: repository, tag: version }, headers, signal })
+    const query = { fromImage: repository, tag: version }
+    const body = await api.stream({ method: 'POST', path: '/images/create', query, headers, signal })
     for await (const line of jsonLines(body)) {
       const error = lineSchema.safeParse(line).data?.error
       if (error !== undefined) throw failed(error)
@@ -93,7 +106,7 @@ async function pull({ api, registries }: Session, image: string, signal: AbortSi
   }
 }
 
-/** The header of the login for an image's registry, found by its exact name; undefined without one (Docker Engine API 1.41, "Authentication"). */
+/** The header of the login for an image's registry, found by its exact name; undefined: none (Docker Engine API 1.41, "Authentication"). */
 export function loginFor(image: string, registries: Registries): string | undefined {
   const { host } = parseReference(image)
   const names = host === 'docker.io' ? [...DOCKER_HUB, 'https://index.docker.io/v1/'] : [host]

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { DockerRefusal } from '../../engines/docker-api.ts'
 import type { DockerApi } from '../../engines/docker-api.ts'
 import { errorText, PmanError } from '../../errors.ts'
-import { EngineRejected, NeedsPreparation } from '../contract.ts'
+import { NeedsPreparation } from '../contract.ts'
 import type { Backend, BackendContext, BackendModule, Call, EngineJob, EngineRef, Found, Observation, Supports } from '../contract.ts'
 import { containerBody } from './body.ts'
 import { Containers } from './container.ts'
@@ -12,6 +12,7 @@ import { flavourOf } from './flavours.ts'
 import { imagePuller } from './images.ts'
 import { containerLogs, logsOf } from './logs.ts'
 import { optionProblems, parseOptions } from './options.ts'
+import { requireProgram } from './program.ts'
 import { createRejected } from './refusals.ts'
 import { release } from './release.ts'
 import { sessions } from './session.ts'
@@ -174,13 +175,6 @@ function open(context: BackendContext): Backend {
 
 const PRODUCTS = { docker: 'Docker', podman: 'Podman' } as const
 
-/** Throws EngineRejected: what runs is what the request says, never what the image would. */
-function requireProgram(argv: readonly string[]): void {
-  if (argv[0] !== undefined && argv[0] !== '') return
-  const problem = 'must name a program: the one of the image is not run'
-  throw new EngineRejected(`entrypoint: ${problem}`, { fields: { entrypoint: problem } })
-}
-
 /**
  * The ref of the job's container, if a create that was sent before has made it, whatever the engine says to the second. Throws what the
  * refusal means otherwise: NeedsPreparation, EngineRejected, or the refusal itself where the engine does not say that it is the job's fault.
@@ -198,7 +192,8 @@ async function madeBefore(
   const isInert = made?.state.Status === 'created' && made.name === job.engineName && made.engineName === job.engineName
   if (isInert) return made.ref
   if (!flavour.isAtFault(refusal)) throw refusal
-  throw mountRefusal(refusal.message, job.spec.mounts, mounts) ?? createRejected(refusal, job.spec)
+  const mounted = mounts.map(({ Source, Target }) => ({ source: Source, target: Target }))
+  throw mountRefusal(refusal.message, job.spec.mounts, mounts) ?? createRejected(refusal, job.spec, mounted)
 }
 
 const infoSchema = z.object({ NCPU: z.int().min(1) })

@@ -3,6 +3,8 @@ import type { DockerRefusal } from '../../engines/docker-api.ts'
 import type { Reason } from '../../jobs/reasons.ts'
 import type { JobSpec } from '../../jobs/types.ts'
 import { EngineRejected } from '../contract.ts'
+import { withoutSources } from './redact.ts'
+import type { Mounted } from './redact.ts'
 
 /**
  * Why a start failed, by the words of runc, crun and dockerd (runc libcontainer: init_linux.go, standard_init_linux.go; moby: daemon/start.go,
@@ -47,8 +49,8 @@ const CREATE_REFUSED: readonly (readonly [words: RegExp, refused: Refused])[] = 
 ]
 
 /** The error for a create that the engine has refused, with its words and, where they are to blame, the request's fields. */
-export function createRejected(refusal: DockerRefusal, spec: JobSpec): EngineRejected {
-  const { message } = refusal
+export function createRejected(refusal: DockerRefusal, spec: JobSpec, mounted: readonly Mounted[] = []): EngineRejected {
+  const message = withoutSources(refusal.message, mounted)
   const refused = CREATE_REFUSED.find(([words]) => words.test(message))?.[1]
   const fields = refused?.fields(spec) ?? []
   const named = fields.length === 0 ? {} : { fields: Object.fromEntries(fields.map((field) => [field, message])) }

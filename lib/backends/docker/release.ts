@@ -3,11 +3,13 @@ import { EngineRejected } from '../contract.ts'
 import type { Call, EngineRef } from '../contract.ts'
 import type { Container, Containers } from './container.ts'
 import { failedName, failedReason, isStopped, startedName } from './names.ts'
+import { withoutSources } from './redact.ts'
 import { startReason } from './refusals.ts'
 
 /**
- * Starts a job that has never been started, under the name of this attempt. Each of its calls may be late: a rename leads to a name that only
- * this attempt starts, once; a start finds its name taken away by a later attempt, or by a stop. Starting an exited container would run it again.
+ * Starts a job that has never been started, under the name of this attempt. Each of its calls may be late: a rename leads to a name that
+ * only this attempt starts, once; a start finds its name taken away by a later attempt, or by a stop. Starting an exited container would
+ * run it again.
  */
 export async function release(containers: Containers, ref: EngineRef, attempt: number, { signal, log }: Call): Promise<void> {
   const seen = await containers.get(ref, signal)
@@ -25,11 +27,13 @@ export async function release(containers: Containers, ref: EngineRef, attempt: n
   }
 }
 
-const isStartable = (container: Container): boolean => container.state.Status === 'created' && !isStopped(container) && failedReason(container) === undefined
+const isStartable = (container: Container): boolean =>
+  container.state.Status === 'created' && !isStopped(container) && failedReason(container) === undefined
 
 /**
- * A start that has failed leaves the container `created`, which could be started again: from here on nothing may. Throws EngineRejected. Of a
- * first attempt nothing is left; a later one leaves the container to tell why, since an earlier one may have been heard by nobody.
+ * A start that has failed leaves the container `created`, which could be started again: from here on nothing may. Throws EngineRejected
+ * with the engine's words, in which no directory of its host is named. Of a first attempt nothing is left; a later one leaves the container
+ * to tell why, since an earlier one may have been heard by nobody.
  */
 async function refused(containers: Containers, ref: EngineRef, attempt: number, error: DockerRefusal, signal: AbortSignal): Promise<void> {
   const left = await containers.get(ref, signal)
@@ -38,5 +42,5 @@ async function refused(containers: Containers, ref: EngineRef, attempt: number, 
   await containers.rename(ref, failedName(left, reason), signal)
   // What is not deleted now is inert, and swept.
   if (attempt === 1) await containers.remove(ref, signal).catch(() => undefined)
-  throw new EngineRejected(error.message, { reason, cause: error })
+  throw new EngineRejected(withoutSources(error.message, left.mounted), { reason, cause: error })
 }

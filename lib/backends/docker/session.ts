@@ -24,8 +24,8 @@ type Tls = NonNullable<Endpoint['tls']>
 /** Makes the client when it is first needed, and again when the secret's text or the certificates' files are others. */
 export function sessions(options: Where, credentials: BackendContext['credentials']): Sessions {
   let made: { key: string; session: Session } | undefined
-  return async () => {
-    const text = await credentials()
+  return async (how) => {
+    const text = await credentials(how)
     const secret = parseSecret(text)
     const tls = options.certPath === undefined ? tlsOf(secret) : await readCertificates(options.certPath)
     const key = JSON.stringify([text, tls])

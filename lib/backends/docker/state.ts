@@ -1,9 +1,10 @@
 /** What a container's state says of its job. Pure. */
-import { constants } from 'node:os'
 import type { Reason } from '../../jobs/reasons.ts'
 import type { Observation } from '../contract.ts'
 import type { Container, ContainerState } from './container.ts'
+import { exitReason, signalOf } from './exit.ts'
 import { failedReason, isStopped } from './names.ts'
+import { withoutSources } from './redact.ts'
 
 type Reader = (container: Container) => Observation
 
@@ -25,19 +26,20 @@ const STATUS: Readonly<Record<string, Reader>> = {
 /** What the engine says of a job. A word that is not in the table is `unknown`. */
 export function observationOf(container: Container): Observation {
   const read = Object.hasOwn(STATUS, container.state.Status) ? STATUS[container.state.Status] : undefined
-  return read?.(container) ?? { kind: 'unknown', error: `the engine calls the container's state '${container.state.Status}', which this release does not know` }
+  const error = `the engine calls the container's state '${container.state.Status}', which this release does not know`
+  return read?.(container) ?? { kind: 'unknown', error }
 }
 
 /** The name tells whether it may still be started: see names.ts. */
 function created(container: Container): Observation {
   const reason = failedReason(container)
-  if (reason !== undefined) return notStarted(reason, container.state)
+  if (reason !== undefined) return notStarted(reason, container)
   return isStopped(container) ? { kind: 'state', phase: 'stopping' } : { kind: 'inert' }
 }
 
-function notStarted(reason: Reason, { Error: words, ExitCode }: ContainerState): Observation {
+function notStarted(reason: Reason, { state: { Error: words, ExitCode }, mounted }: Container): Observation {
   const told = ExitCode !== 0 && (reason === 'CommandNotFound' || reason === 'NotExecutable') ? { exitCode: ExitCode } : {}
-  return { kind: 'state', phase: 'ended', reason, ...told, ...(words === '' ? {} : { message: words }) }
+  return { kind: 'state', phase: 'ended', reason, ...told, ...(words === '' ? {} : { message: withoutSources(words, mounted) }) }
 }
 
 function going(phase: 'running' | 'stopping', words?: string): Reader {
@@ -47,10 +49,11 @@ function going(phase: 'running' | 'stopping', words?: string): Reader {
   }
 }
 
-function ended({ state, note, hidesOutOfMemory }: Container): Observation {
+function ended({ state, note, mounted, hidesOutOfMemory }: Container): Observation {
   const { ExitCode: exitCode, Error: words } = state
-  const doubt = hidesOutOfMemory && signalOf(exitCode) === 'SIGKILL' ? 'it may have needed more memory than its limit: this engine does not say' : undefined
-  const message = said(note, signalWords(exitCode), doubt, words === '' ? undefined : words)
+  const isDoubtful = hidesOutOfMemory && signalOf(exitCode) === 'SIGKILL'
+  const doubt = isDoubtful ? 'it may have needed more memory than its limit: this engine does not say' : undefined
+  const message = said(note, signalWords(exitCode), doubt, words === '' ? undefined : withoutSources(words, mounted))
   const { startedAt = 0 } = time('startedAt', state.StartedAt)
   const { finishedAt = 0 } = time('finishedAt', state.FinishedAt)
   return {
@@ -66,16 +69,7 @@ function ended({ state, note, hidesOutOfMemory }: Container): Observation {
 }
 
 /** A part of the job that ran out of memory is a failure, whatever the rest of it made of that. */
-function reasonOf({ OOMKilled, ExitCode }: ContainerState): Reason {
-  if (OOMKilled) return 'OutOfMemory'
-  if (ExitCode === 0) return 'Completed'
-  return signalOf(ExitCode) === undefined ? 'NonZeroExit' : 'KilledBySignal'
-}
-
-/** Docker tells a signal as a shell does, by 128 and its number: an exit with that code looks the same. */
-function signalOf(exitCode: number): string | undefined {
-  return Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0]
-}
+const reasonOf = ({ OOMKilled, ExitCode }: ContainerState): Reason => (OOMKilled ? 'OutOfMemory' : exitReason(ExitCode))
 
 function signalWords(exitCode: number): string | undefined {
   const signal = signalOf(exitCode)

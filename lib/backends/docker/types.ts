@@ -29,8 +29,8 @@ export interface Session {
   api: DockerApi
   registries: Registries
 }
-/** Reads the secret anew when it has aged; the client is the same as long as the secret's text is. Throws PmanError. */
-export type Sessions = () => Promise<Session>
+/** Reads the secret anew when it has aged, or `fresh`: now; the client is the same as long as the secret's text is. Throws PmanError. */
+export type Sessions = (how?: { fresh: boolean }) => Promise<Session>
 
 /** When an image is pulled: where the engine has none of that name, for every job, or not at all. */
 export type PullPolicy = 'missing' | 'always' | 'never'

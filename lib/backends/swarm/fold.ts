@@ -1,7 +1,7 @@
 import { REASONS } from '../../jobs/reasons.ts'
 import type { Observation } from '../contract.ts'
 import type { Task } from './shapes.ts'
-import { endOf, isUnwanted, phaseOf } from './states.ts'
+import { endOf, isUnwanted, phaseOf, wordsOf } from './states.ts'
 import type { TaskPhase } from './states.ts'
 
 /** What there is of a job besides its tasks. */
@@ -85,8 +85,9 @@ const named = ({ name }: Sight, words: string | undefined): string | undefined =
 
 /** The scheduler's words, or else the name of the stage. */
 function waitOf({ task }: Sight): string {
-  const { Err, Message, State } = task.Status
-  return Err !== undefined && Err !== '' ? Err : `${State}${Message === undefined || Message === State ? '' : `: ${Message}`}`
+  const { Err = '', State } = task.Status
+  const words = wordsOf(task)
+  return Err !== '' ? words : `${State}${words === '' || words === State ? '' : `: ${words}`}`
 }
 
 /** Restart is off, so a slot has one task for ever: a second one is someone's doing, such as `docker service update --force`. */

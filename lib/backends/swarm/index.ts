@@ -4,6 +4,7 @@ import { EngineRejected } from '../contract.ts'
 import type { Backend, BackendContext, BackendModule, Call, EngineJob, EngineRef, Found, Observation, Supports } from '../contract.ts'
 import { loginFor } from '../docker/images.ts'
 import { fullName } from '../docker/images-reference.ts'
+import { requireProgram } from '../docker/program.ts'
 import { sessions } from '../docker/session.ts'
 import { checkMounts, dockerMounts, storageProblems } from '../docker/storage.ts'
 import type { Session } from '../docker/types.ts'
@@ -150,13 +151,6 @@ function open(context: BackendContext): Backend {
       return { version, latencyMs: Date.now() - began }
     },
   }
-}
-
-/** Throws EngineRejected: what runs is what the request says, never what the image would. */
-function requireProgram(argv: readonly string[]): void {
-  if (argv[0] !== undefined && argv[0] !== '') return
-  const problem = 'must name a program: the one of the image is not run'
-  throw new EngineRejected(`entrypoint: ${problem}`, { fields: { entrypoint: problem } })
 }
 
 /** Names are unique: a service of this name is the one that an earlier call has made. Throws EngineRejected. */

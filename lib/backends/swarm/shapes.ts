@@ -26,7 +26,12 @@ export const taskSchema = z.object({
   DesiredState: z.string().optional(),
   Spec: z
     .object({
-      ContainerSpec: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).optional(),
+      ContainerSpec: z
+        .object({
+          Labels: z.record(z.string(), z.string()).nullish(),
+          Mounts: z.array(z.object({ Source: z.string().default(''), Target: z.string() })).nullish(),
+        })
+        .optional(),
     })
     .optional(),
   Status: z.object({

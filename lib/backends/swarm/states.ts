@@ -1,7 +1,9 @@
-import { constants } from 'node:os'
 import type { Reason } from '../../jobs/reasons.ts'
+import { exitReason } from '../docker/exit.ts'
+import { withoutSources } from '../docker/redact.ts'
 import { startReason } from '../docker/refusals.ts'
 import type { Task } from './shapes.ts'
+import { plain } from './template.ts'
 
 /** What a task's state is to a job. */
 export type TaskPhase = 'waiting' | 'running' | 'ended'
@@ -41,9 +43,17 @@ export interface TaskEnd {
   message?: string | undefined
 }
 
+/** The engine's words on a task, in which no directory of a node is named; empty if it has none. */
+export function wordsOf({ Status: { Err = '', Message = '' }, Spec }: Task): string {
+  const mounts = Spec?.ContainerSpec?.Mounts ?? []
+  const mounted = mounts.map(({ Source, Target }) => ({ source: plain(Source), target: plain(Target) }))
+  return withoutSources(Err === '' ? Message : Err, mounted)
+}
+
 /** How a task in a final state has ended. */
-export function endOf({ Status: { State, Err = '', Message = '', ContainerStatus } }: Task): TaskEnd {
-  const words = Err === '' ? Message : Err
+export function endOf(task: Task): TaskEnd {
+  const { State, ContainerStatus } = task.Status
+  const words = wordsOf(task)
   const exitCode = ContainerStatus?.ExitCode ?? 0
   switch (State) {
     case 'complete':
@@ -52,7 +62,7 @@ export function endOf({ Status: { State, Err = '', Message = '', ContainerStatus
       return { reason: refusal(words), message: words }
     case 'failed':
       if (words.startsWith(NOT_STARTED) || exitCode <= 0) return notStarted(words, exitCode)
-      return { reason: reasonOf(exitCode), exitCode, message: words }
+      return { reason: exitReason(exitCode), exitCode, message: words }
     case 'orphaned':
       return { reason: 'HostLost', message: `its node was out of reach for too long (${words})` }
     default:
@@ -67,11 +77,6 @@ function notStarted(words: string, exitCode: number): TaskEnd {
   const reason = startReason(words, exitCode)
   return { reason, message: words, ...(reason === 'CommandNotFound' || reason === 'NotExecutable' ? { exitCode } : {}) }
 }
-
-/** An exit with the code of a signal looks like that signal. */
-const reasonOf = (exitCode: number): Reason => (SIGNALS.has(exitCode - 128) ? 'KilledBySignal' : 'NonZeroExit')
-
-const SIGNALS: ReadonlySet<number> = new Set(Object.values(constants.signals))
 
 /** Why a node did not take a task. Why it has no image, it does not tell: see observe.ts. */
 function refusal(words: string): Reason {

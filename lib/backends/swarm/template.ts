@@ -5,6 +5,8 @@
 
 /** Text that the engine's templates give back as it was. */
 export const literal = (text: string): string => text.replaceAll('{{', '{{"{{"}}')
+/** What the engine makes of such a text. */
+export const plain = (text: string): string => text.replaceAll('{{"{{"}}', '{{')
 
 /** The same for every text in a value of JSON. */
 export function literalIn<T>(value: T): T {

@@ -38,11 +38,32 @@ describe('frames of output', () => {
   })
 
   test.each([
-    ['a stream that there is not', Buffer.from([3, 0, 0, 0, 0, 0, 0, 1, 65])],
+    ['a stream that there is not', Buffer.from([4, 0, 0, 0, 0, 0, 0, 1, 65])],
     ['text, as of a terminal', Buffer.from('some plain text')],
     ['an error in the middle', Buffer.concat([frame(1, Buffer.from('ok\n')), Buffer.from('Error grabbing logs')])],
   ])('%s is refused', (_name, bytes) => {
     expect(() => [...new Demultiplexer().push(bytes)]).toThrow(FrameError)
+  })
+
+  test('where the engine fails, its own words are the error, after what came before them', () => {
+    fc.assert(
+      fc.property(frames, fc.string({ unit: 'grapheme', maxLength: 40 }), cuts, (sent, words, at) => {
+        const failure = Buffer.concat([...sent.map(({ stream, payload }) => frame(stream, payload)), frame(3, Buffer.from(words))])
+        const demultiplexer = new Demultiplexer()
+        const got: Uint8Array[] = []
+        const read = (): void => {
+          for (const chunk of chunks(failure, at)) for (const { bytes } of demultiplexer.push(chunk)) got.push(bytes)
+        }
+        expect(read).toThrow(new FrameError(`the engine says: ${words.trim()}`))
+        expect(Buffer.concat(got)).toEqual(Buffer.concat(sent.map(({ payload }) => payload)))
+      }),
+    )
+  })
+
+  test('as much of its words is kept as a message needs', () => {
+    const demultiplexer = new Demultiplexer()
+    const long = frame(3, Buffer.alloc(1_000_000, 'x'))
+    expect(() => [...demultiplexer.push(long)]).toThrow(new FrameError(`the engine says: ${'x'.repeat(4096)}`))
   })
 
   test.each([1, 7, 8, 10])('a stream that ends after %i bytes of a frame has broken off', (length) => {

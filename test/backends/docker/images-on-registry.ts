@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { NotYet } from '../../../lib/backends/contract.ts'
+import type { Call } from '../../../lib/backends/contract.ts'
 import { imagePuller, preparedImage } from '../../../lib/backends/docker/images.ts'
 import type { PreparedImage } from '../../../lib/backends/docker/images.ts'
 import type { Images, PullPolicy } from '../../../lib/backends/docker/types.ts'
@@ -23,19 +24,24 @@ export interface Pulling {
   sharesPulls: boolean
   /** It asks a registry that has too much to do again and again by itself, for minutes. */
   insists: boolean
+  /** Layers that have come stay, though the pull was given up. */
+  keepsLayers: boolean
 }
 
 /** `prepare` of an engine of the Docker kind, with real registries. */
-export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPulls, insists }: Pulling): void {
+export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPulls, insists, keepsLayers }: Pulling): void {
   let open: Registry
   let closed: Registry
+  let changed: Registry
+  let slow: Slow
   let stub: Stub
   const images: string[] = []
   const signal = new AbortController().signal
 
   beforeAll(async () => {
-    ;[open, closed, stub] = await Promise.all([startRegistry(), startRegistry(LOGIN), startStub()])
-    await plain?.([open.host, closed.host, stub.host, CLOSED_PORT])
+    ;[open, closed, changed, stub] = await Promise.all([startRegistry(), startRegistry(LOGIN), startRegistry(LOGIN), startStub()])
+    slow = await startSlow(open.host)
+    await plain?.([open.host, closed.host, changed.host, stub.host, slow.host, CLOSED_PORT])
   })
   afterEach(async () => {
     for (const image of images.splice(0)) {
@@ -44,11 +50,13 @@ export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPull
         .catch(unlessRefused)
     }
   })
-  afterAll(() => Promise.all([open.stop(), closed.stop(), stub.stop()]))
+  afterAll(async () => {
+    await Promise.all([slow, open, closed, changed, stub].map((registry) => registry.stop()))
+  })
 
   const puller = (policy: PullPolicy = 'missing', logins: Readonly<Record<string, Login>> = {}): Images =>
     imagePuller(async () => ({ api: engine(), registries: new Map(Object.entries(logins)) }), policy)
-  const pushed = async (registry = open, more: { login?: Login; bytes?: number } = {}) => {
+  const pushed = async (registry = open, more: Parameters<typeof pushImage>[1] = {}) => {
     const made = await pushImage(registry.host, more)
     images.push(made.image, made.digest)
     return made
@@ -90,9 +98,9 @@ export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPull
   })
 
   test('`never` asks no registry', async () => {
-    const { image, layer } = await pushed()
+    const { image, layers } = await pushed()
     expect((await refusal(puller('never').prepare(image, call()))).reason).toBe('ImageNotFound')
-    expect(open.blobsSent()).not.toContain(layer)
+    for (const layer of layers) expect(open.blobsSent()).not.toContain(layer)
     await prepare(image)
     expect(await prepare(image, puller('never'))).toMatchObject({ id: expect.stringMatching(/^sha256:/) as string })
   })
@@ -118,6 +126,23 @@ export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPull
     expect(await prepare(image, puller('missing', { [closed.host]: LOGIN }))).toMatchObject({ digest })
   })
 
+  test('a login that was changed, there and in the secret: the secret is read anew, once', async () => {
+    const now = { ...LOGIN, password: 'another one' }
+    const asked: boolean[] = []
+    const withSecret = (kept: Login, stored: Login): Images =>
+      imagePuller(async ({ fresh } = { fresh: false }) => {
+        asked.push(fresh)
+        return { api: engine(), registries: new Map([[changed.host, fresh ? stored : kept]]) }
+      }, 'missing')
+    const { image, digest } = await pushed(changed, { login: LOGIN })
+    await changed.changeLogin(now)
+    for (const stored of [LOGIN, { ...LOGIN, password: 'a wrong one' }]) {
+      expect((await refusal(withSecret(LOGIN, stored).prepare(image, call()))).reason).toBe('ImageRefused')
+    }
+    expect(await prepare(image, withSecret(LOGIN, now))).toMatchObject({ digest })
+    expect(asked).toEqual([false, true, false, true, false, true])
+  })
+
   test('a registry that does not answer, or not now, may answer later', async () => {
     for (const host of [CLOSED_PORT, ...(insists ? [] : [`${stub.host}/busy`])]) {
       const error: unknown = await puller().prepare(`${host}/box:1`, call()).catch((thrown: unknown) => thrown)
@@ -127,11 +152,11 @@ export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPull
   })
 
   test(`many jobs and two drivers that wait at once have each blob sent once${sharesPulls ? '' : ' to each driver'}`, async () => {
-    const { image, layer } = await pushed(open, { bytes: 8 * 1024 * 1024 })
+    const { image, layers } = await pushed(open, { bytes: 8 * 1024 * 1024 })
     const drivers = [puller(), puller()]
     const all = await Promise.all(Array.from({ length: 8 }, (_, index) => prepare(image, drivers[index % 2])))
     expect(new Set(all.map(({ id }) => id)).size).toBe(1)
-    const times = open.blobsSent().filter((digest) => digest === layer).length
+    const times = open.blobsSent().filter((digest) => digest === layers[0]).length
     expect(times).toBeGreaterThan(0)
     expect(times).toBeLessThanOrEqual(sharesPulls ? 1 : drivers.length)
   })
@@ -143,9 +168,8 @@ export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPull
     const told: unknown[] = []
     const from = puller()
     const begun = stub.begun()
-    const ends = waiters.map(({ signal: own }) =>
-      from.prepare(image, { ...call(), signal: own, log: (event, fields) => void told.push({ event, ...fields }) }).catch((error: unknown) => error),
-    )
+    const log: Call['log'] = (event, fields) => void told.push({ event, ...fields })
+    const ends = waiters.map(({ signal: own }) => from.prepare(image, { ...call(), signal: own, log }).catch((error: unknown) => error))
     await begun
     waiters[0]?.abort(new Error('first'))
     expect(await ends[0]).toMatchObject({ message: 'first' })
@@ -156,6 +180,30 @@ export function pullsFromRegistries(engine: () => DockerApi, { plain, sharesPull
     expect(await ends[1]).toMatchObject({ message: 'second' })
     await stub.gone()
     expect(await isThere(image)).toBe(false)
+  })
+
+  test(`of a pull that was given up, the layers that had come are ${keepsLayers ? 'kept' : 'fetched again'}`, async () => {
+    const { image, layers } = await pushed(open, { layers: 4 })
+    const last = layers.at(-1) ?? ''
+    const behind = image.replace(open.host, slow.host)
+    images.push(behind)
+    const sent = (): number[] => layers.slice(0, -1).map((layer) => open.blobsSent().filter((digest) => digest === layer).length)
+    for (let dispatch = 0; dispatch < 2; dispatch++) {
+      const begun = slow.stall(last)
+      const budget = new AbortController()
+      const pull = puller().prepare(behind, { ...call(), signal: budget.signal }).catch((error: unknown) => error)
+      await begun
+      while (sent().includes(0)) await delay(20)
+      // to be unpacked
+      await delay(1000)
+      budget.abort(new Error('over'))
+      expect(await pull).toMatchObject({ message: 'over' })
+      // to be let go of
+      await delay(1000)
+    }
+    slow.goOn()
+    await prepare(behind)
+    expect(sent()).toEqual(keepsLayers ? [1, 1, 1] : [3, 3, 3])
   })
 
   /** The tag of `to` becomes the image of `from`, whose blobs are put there first. */
@@ -197,11 +245,13 @@ interface Stub {
   stop(): Promise<void>
 }
 
+const TOO_MANY = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message: 'slow down' }] })
+
 async function startStub(): Promise<Stub> {
-  const { layer, config } = imageOf(1024 * 1024)
+  const { layers: [layer = Buffer.alloc(0)], config } = imageOf({ bytes: 1024 * 1024 })
   const [layerBlob, configBlob] = [layer, config].map((content) => ({ digest: digestOf(content), size: content.length }))
   if (layerBlob === undefined || configBlob === undefined) throw new Error('no blobs')
-  const manifest = manifestOf(configBlob, layerBlob)
+  const manifest = manifestOf(configBlob, [layerBlob])
   const type = 'application/vnd.docker.distribution.manifest.v2+json'
   let fetched: (response: ServerResponse) => void = () => undefined
   const slow = new Promise<ServerResponse>((resolve) => {
@@ -224,7 +274,7 @@ async function startStub(): Promise<Stub> {
         closed = true
       })
       fetched(response)
-    } else response.writeHead(429, { 'content-type': 'application/json' }).end('{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}')
+    } else response.writeHead(429, { 'content-type': 'application/json' }).end(TOO_MANY)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
   return {
@@ -236,6 +286,42 @@ async function startStub(): Promise<Stub> {
     gone: async () => {
       if (!closed) await once(await slow, 'close')
     },
+    stop: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** The way to a registry, on which one blob may stop half-way. */
+interface Slow {
+  host: string
+  /** From now on this blob stops; resolves when it has. */
+  stall(digest: string): Promise<void>
+  goOn(): void
+  stop(): Promise<void>
+}
+
+async function startSlow(registry: string): Promise<Slow> {
+  let stalled: { digest: string; begun: () => void } | undefined
+  const server = createServer((request, response) => {
+    const { method = 'GET', url = '', headers } = request
+    void fetch(`http://${registry}${url}`, { method, headers: { accept: headers.accept ?? '*/*' } }).then(async (answer) => {
+      const body = Buffer.from(await answer.arrayBuffer())
+      response.writeHead(answer.status, Object.fromEntries(answer.headers))
+      if (stalled === undefined || !url.endsWith(stalled.digest)) {
+        response.end(method === 'HEAD' ? undefined : body)
+        return
+      }
+      response.write(body.subarray(0, body.length / 2))
+      stalled.begun()
+    })
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stall: (digest) => new Promise((resolve) => (stalled = { digest, begun: resolve })),
+    goOn: () => (stalled = undefined),
     stop: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

@@ -13,5 +13,5 @@ describeIf(reason === undefined, reason ?? '', 'images of Docker, from real regi
     api = dockerApi({ baseUrl: 'http://docker', socketPath })
   })
   afterAll(() => api.close())
-  pullsFromRegistries(() => api, { sharesPulls: true, insists: false })
+  pullsFromRegistries(() => api, { sharesPulls: true, insists: false, keepsLayers: false })
 })

@@ -50,6 +50,13 @@ describe('the session', () => {
   const options = parseOptions({ host: 'tcp://127.0.0.1:1' })
   const secret = (more: object) => async () => JSON.stringify(more)
 
+  test('the secret is read as it is now, if that is asked for', async () => {
+    const session = sessions(options, async ({ fresh } = { fresh: false }) => (fresh ? '{"ca":"b"}' : '{"ca":"a"}'))
+    const kept = await session()
+    expect((await session({ fresh: false })).api).toBe(kept.api)
+    expect((await session({ fresh: true })).api).not.toBe(kept.api)
+  })
+
   test('the client stays as long as the secret does', async () => {
     let text = '{"ca":"a"}'
     const session = sessions(options, async () => text)

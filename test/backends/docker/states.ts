@@ -7,13 +7,14 @@ const NONE = '0001-01-01T00:00:00Z'
 interface Given {
   name?: string
   note?: string
+  mounted?: Container['mounted']
   state: Partial<ContainerState>
 }
 
-function container({ name = 'n-s1', note, state }: Given): Container {
+function container({ name = 'n-s1', note, mounted = [], state }: Given): Container {
   const owner = { deployment: 'd', compute: 'c', jid: 'j', generation: 1, specHash: 'h' }
   const nothing = { Status: 'exited', ExitCode: 0, OOMKilled: false, Error: '', StartedAt: NONE, FinishedAt: NONE }
-  return { engineName: 'n', owner, note, hidesOutOfMemory: false, ref: REF, name, state: { ...nothing, ...state } }
+  return { engineName: 'n', owner, note, mounted, hidesOutOfMemory: false, ref: REF, name, state: { ...nothing, ...state } }
 }
 
 const started = { StartedAt: '2026-01-01T00:00:01.5Z' }
@@ -33,6 +34,15 @@ const GIVEN: readonly (readonly [name: string, given: Given, observation: Observ
     'fenced by a failed start',
     { name: failed('CommandNotFound'), state: { Status: 'created', ExitCode: 127, Error: 'no' } },
     end({ reason: 'CommandNotFound', exitCode: 127, message: 'no' }),
+  ],
+  [
+    'the same, with words that hold a directory of the host',
+    {
+      name: failed('MountRefused'),
+      mounted: [{ source: '/srv/base/a', target: '/share/incoming' }],
+      state: { Status: 'created', ExitCode: 128, Error: 'error mounting "/srv/base/a" to rootfs at "/share/incoming"' },
+    },
+    end({ reason: 'MountRefused', message: 'error mounting "what is mounted at /share/incoming" to rootfs at "/share/incoming"' }),
   ],
   ['the same, of which no words were kept', { name: failed('MountRefused'), state: { Status: 'created', ExitCode: 128 } }, end({ reason: 'MountRefused' })],
   ['fenced for a reason that is not known here', { name: failed('Later'), state: { Status: 'created' } }, end({ reason: 'StartFailed' })],

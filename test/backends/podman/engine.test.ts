@@ -89,7 +89,9 @@ describeOn(reach, WITHOUT_PODMAN, 'what a container is given and how it ends, on
     const trial = await bench.trial('exit 0')
     const ref = await bench.create(trial)
     await rm(join(bench.ground.storebase, trial.job.spec.mounts[0]?.source ?? ''), { recursive: true })
-    expect(await refusal(bench.backend.release(ref, 1, call()))).toMatchObject({ reason: 'MountRefused' })
+    const refused = await refusal(bench.backend.release(ref, 1, call()))
+    expect(refused).toMatchObject({ reason: 'MountRefused', message: expect.stringContaining('what is mounted at /share/incoming') as string })
+    expect(refused.message).not.toContain(bench.ground.storebase)
     expect(await inspect(ref)).toBeUndefined()
   })
 

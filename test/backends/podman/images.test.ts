@@ -45,5 +45,5 @@ describeIf(reason === undefined, reason ?? '', 'images of Podman, from real regi
   })
   const plain = (hosts: readonly string[]): Promise<void> =>
     writeFile(join(directory, 'registries.conf'), hosts.map((host) => `[[registry]]\nlocation = "${host}"\ninsecure = true\n`).join('\n'))
-  pullsFromRegistries(() => api, { plain, sharesPulls: false, insists: true })
+  pullsFromRegistries(() => api, { plain, sharesPulls: false, insists: true, keepsLayers: true })
 })

@@ -39,6 +39,15 @@ test.each<[name: string, said: Said, reason: string, exitCode: number | undefine
   expect([end.reason, end.exitCode]).toEqual([reason, exitCode])
 })
 
+test('no directory of a node is named', () => {
+  const mount = ['/srv/a{{"{{"}}b', '/share/incoming'] as const
+  const words = 'bind source path does not exist: '
+  const { reason, message } = endOf(task({ state: 'rejected', err: `invalid mount config: ${words}/srv/a{{b`, mount }))
+  expect({ reason, message }).toEqual({ reason: 'MountRefused', message: `invalid mount config: ${words}what is mounted at /share/incoming` })
+  const waits = fold([task({ state: 'preparing', err: `${words}/srv/a{{b`, mount })], { workers: 1 }).observation
+  expect(waits).toMatchObject({ message: `${words}what is mounted at /share/incoming` })
+})
+
 const DONE: Said = { state: 'complete', wanted: 'shutdown', code: 0, at: 20 }
 const FAILED: Said = { state: 'failed', wanted: 'shutdown', err: 'task: non-zero exit (3)', code: 3, at: 10 }
 const RUNS: Said = { state: 'running', at: 5 }

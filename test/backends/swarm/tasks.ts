@@ -10,17 +10,20 @@ export interface Said {
   code?: number
   /** Seconds. */
   at?: number
+  /** Source and target. */
+  mount?: readonly [string, string]
 }
 
 export const SERVICE = 's'.repeat(25)
 
 /** A task as the engine tells of one. */
-export function task({ state, slot = 1, wanted = 'running', err, message, code, at = 0 }: Said): Task {
+export function task({ state, slot = 1, wanted = 'running', err, message, code, at = 0, mount }: Said): Task {
   return {
     ID: `task-${slot}-${at}`,
     ServiceID: SERVICE,
     Slot: slot,
     DesiredState: wanted,
+    ...(mount === undefined ? {} : { Spec: { ContainerSpec: { Mounts: [{ Source: mount[0], Target: mount[1] }] } } }),
     Status: {
       State: state,
       Timestamp: new Date(at * 1000).toISOString(),
