@@ -1,10 +1,10 @@
 import { errorText } from '../../errors.ts'
 import { EngineRejected } from '../contract.ts'
 import type { Backend, BackendContext, BackendModule, Call, EngineJob, EngineRef, Found, Observation, Supports } from '../contract.ts'
+import { tailOfFile } from '../log-file.ts'
 import { Folders } from './folder.ts'
 import type { JobFile, Owned } from './folder.ts'
 import { localiser } from './localise.ts'
-import { tailOfFile } from './log-file.ts'
 import { resolveMounts } from './mounts.ts'
 import { observe } from './observe.ts'
 import { parseOptions, problems } from './options.ts'
@@ -101,7 +101,7 @@ function open(context: BackendContext): Backend {
     async logs(ref, bounds) {
       const owned = await ours(ref)
       if (owned === undefined) throw new Error('the job is not there')
-      return tailOfFile(owned.folder.file('log'), bounds)
+      return (await tailOfFile(owned.folder.file('log'), bounds)) ?? { bytes: new Uint8Array(), truncated: false }
     },
 
     async stop(ref) {
