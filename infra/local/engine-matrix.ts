@@ -31,6 +31,16 @@ export async function engineMatrix(drivers: Drivers = BACKENDS): Promise<string>
   return [line(['the engine…', ...engines.map(({ name }) => `\`${name}\``)]), line(['---', ...engines.map(() => ':-:')]), ...rows].join('\n')
 }
 
+/** What one engine can do and cannot, as two lists in Markdown. */
+export function engineList(supports: Supports): string {
+  const keys = Object.keys(ROWS) as (keyof Supports)[]
+  const list = (title: string, wanted: boolean): string[] => {
+    const found = keys.filter((key) => supports[key] === wanted)
+    return found.length === 0 ? [] : [title, ...found.map((key) => `- ${ROWS[key]}`)]
+  }
+  return [...list('Yes:\n', true), ...list('\nNo:\n', false)].join('\n')
+}
+
 const BEGIN = '<!-- npm run matrix writes these lines -->'
 const END = '<!-- to here -->'
 

@@ -1,12 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { engineMatrix, withMatrix } from './engine-matrix.ts'
+import { BACKEND_TYPES, BACKENDS } from '../../lib/backends/index.ts'
+import { engineList, engineMatrix, withMatrix } from './engine-matrix.ts'
 
-/** `npm run matrix`: writes what each engine can do into the README. */
+/** `npm run matrix`: writes what each engine can do into the README, and into the engine's own page. */
 
-const README = join(import.meta.dirname, '..', '..', 'README.md')
+const ROOT = join(import.meta.dirname, '..', '..')
 
-const before = await readFile(README, 'utf8')
-const after = withMatrix(before, await engineMatrix())
-if (after !== before) await writeFile(README, after)
-console.log(after === before ? 'README.md has the matrix already' : 'README.md has a new matrix')
+async function rewrite(page: string, text: string): Promise<void> {
+  const path = join(ROOT, page)
+  const before = await readFile(path, 'utf8')
+  const after = withMatrix(before, text)
+  if (after !== before) await writeFile(path, after)
+  console.log(`${page} ${after === before ? 'has it already' : 'is new'}`)
+}
+
+await rewrite('README.md', await engineMatrix())
+for (const type of BACKEND_TYPES) await rewrite(`docs/engines/${type}.md`, engineList((await BACKENDS[type]()).supports))

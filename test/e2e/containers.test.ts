@@ -116,6 +116,27 @@ for (const { engine: name, type, host = '', image = '' } of ENGINES) {
       }
     }, 120_000)
 
+    test('the ENTRYPOINT of the image is not run', async () => {
+      const engine = api
+      if (engine === undefined) throw new Error('not set up')
+      const signal = AbortSignal.timeout(30_000)
+      const [repo, tag] = [`local/entrypoint-${Date.now()}`, '1']
+      const made = await engine.call({ method: 'POST', path: '/containers/create', body: { Image: image, Cmd: ['true'] }, signal })
+      const { Id } = made.json as { Id: string }
+      const query = { container: Id, repo: type === 'swarm' || host.includes('docker') ? repo : `docker.io/${repo}`, tag, changes: 'ENTRYPOINT ["false"]' }
+      await engine.call({ method: 'POST', path: '/commit', query, body: {}, signal })
+      await engine.call({ method: 'DELETE', path: `/containers/${Id}`, signal })
+      try {
+        directories('entrypoint')
+        const body = { ...v6('entrypoint', ['sh', '/share/incoming/echo.sh', 'word']), image: `${query.repo}:${tag}` }
+        expect(job(await client.run(body), 201).status).toBe('notstarted')
+        expect(await finished('entrypoint')).toMatchObject({ status: 'finishedSuccessfully', logs: 'ran\n' })
+        expect((await client.delete('entrypoint')).status).toBe(204)
+      } finally {
+        await engine.call({ method: 'DELETE', path: `/images/${query.repo}:${tag}`, query: { force: true }, signal }).catch(() => undefined)
+      }
+    }, 60_000)
+
     test('12 jobs at once: each runs once', async () => {
       const jids = Array.from({ length: 12 }, (_, n) => `many-${n}`)
       jids.forEach(directories)
