@@ -128,6 +128,14 @@ export class NotYet extends Error {
   }
 }
 
+/** The engine has removed a job's log, and nobody will read it any more: what was read before is all there is. */
+export class LogGone extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'LogGone'
+  }
+}
+
 /** `create` cannot work before `prepare` has: the job goes to `pulling`. */
 export class NeedsPreparation extends Error {
   constructor(message: string) {
@@ -160,7 +168,7 @@ export interface Backend {
   find(engineName: string, call: Call): Promise<Found[]>
   /** What the engine says of each, same length and order; never throws for one of them. */
   observe(refs: readonly EngineRef[], call: Call): Promise<Observation[]>
-  /** The end of the job's output. Throws if it cannot be read; a job without output gives none. */
+  /** The end of the job's output; a job without output gives none. Throws LogGone, or anything else if it cannot be read now. */
   logs(ref: EngineRef, bounds: LogBounds, call: Call): Promise<LogTail>
   /** Ends the job, or makes sure that it never runs: a release that arrives later does not revive it. Its end stays readable unless `stopForgets`. */
   stop(ref: EngineRef, call: Call): Promise<'gone' | 'going'>

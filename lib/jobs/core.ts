@@ -1,4 +1,4 @@
-import { EngineRejected, NeedsPreparation, NotYet, type Backend, type Call, type CallLog } from '../backends/contract.ts'
+import { EngineRejected, LogGone, NeedsPreparation, NotYet, type Backend, type Call, type CallLog } from '../backends/contract.ts'
 import { errorText, PmanError } from '../errors.ts'
 import type { Breaker } from './breaker.ts'
 import type { KillPoint } from './kill-points.ts'
@@ -149,7 +149,7 @@ export async function engineCall<T>(
   }
 }
 
-const ANSWERS = [EngineRejected, NeedsPreparation, NotYet]
+const ANSWERS = [EngineRejected, NeedsPreparation, NotYet, LogGone]
 
 /** Makes a write that starts from a record just read, and gives the record as it then is, whether the write was applied or not. */
 export async function written(core: Core, record: JobRecord, turn: Turn, row: Row): Promise<JobRecord> {

@@ -2,7 +2,7 @@
  * Looks at jobs that the engine has, and what follows from them: a release again, a stop, the log and then the end. What a look leads to is
  * decided by `lifecycle.ts`. Every function returns the record as it then is, and never throws for an engine that could not be asked.
  */
-import type { Backend, Observation } from '../backends/contract.ts'
+import { LogGone, type Backend, type Observation } from '../backends/contract.ts'
 import { errorText } from '../errors.ts'
 import { engineCall, freshId, idsOf, NotAsked, short, undecided, written, type Core, type Turn } from './core.ts'
 import { release } from './handover.ts'
@@ -124,7 +124,8 @@ async function stop(core: Core, backend: Backend, record: JobRecord, turn: Turn)
       const kept = backend.supports.stopForgets ? await capture(core, backend, record, turn) : undefined
       // the next look tries again: what is stopped now would take its log along
       if (kept === 'unreadable') return record
-      told = await written(core, record, turn, writes.stopping({ epoch, capture: kept?.name, logTruncated: kept?.truncated }))
+      const { name, truncated } = captured(kept)
+      told = await written(core, record, turn, writes.stopping({ epoch, capture: name, logTruncated: truncated }))
       if (told.stopSent !== true) return told
       core.reached?.('stop: written')
     }
@@ -138,13 +139,13 @@ async function stop(core: Core, backend: Backend, record: JobRecord, turn: Turn)
 }
 
 /**
- * Writes the final state, after the log. A log that cannot be read now holds up the end for a while; the end that was seen is kept
- * meanwhile. Without a backend there is no log to be had.
+ * Writes the final state, after the log. A log that cannot be read now holds up the end for a while, unless one was read before the stop; the
+ * end that was seen is kept meanwhile. Without a backend there is no log to be had.
  */
 async function finish(core: Core, backend: Backend | undefined, record: JobRecord, end: End, turn: Turn): Promise<JobRecord> {
   const { epoch, state, stopSent } = record
   const kept = backend === undefined ? undefined : await capture(core, backend, record, turn)
-  if (kept === 'unreadable') {
+  if (kept === 'unreadable' && record.capture === undefined) {
     const since = record.endSeen?.since ?? core.clock()
     if (core.clock() - since < core.timing.captureWithin) {
       const seen = { message: 'it has ended; its log cannot be read yet', endSeen: { since, end } }
@@ -152,10 +153,11 @@ async function finish(core: Core, backend: Backend | undefined, record: JobRecor
     }
   }
   core.reached?.('end: log kept')
-  const captured = kept === 'unreadable' ? undefined : kept
-  const words = [end.message, ...(kept === 'unreadable' ? ['its log could not be read'] : [])].filter((word) => word !== undefined)
+  const { name, truncated } = captured(kept)
+  const isMissing = typeof kept === 'string' && record.capture === undefined
+  const words = [end.message, ...(isMissing ? ['its log could not be read'] : [])].filter((word) => word !== undefined)
   const message = words.length === 0 ? undefined : short(words.join('; '))
-  const row = writes.end({ epoch, state, stopSent, end: { ...end, message }, capture: captured?.name, logTruncated: captured?.truncated })
+  const row = writes.end({ epoch, state, stopSent, end: { ...end, message }, capture: name, logTruncated: truncated })
   const result = await core.store.write(record, turn.by, row, record)
   core.reached?.('end: written')
   core.log('ended', { ...idsOf(record), applied: result.applied, state: end.state, reason: end.reason, exitCode: end.exitCode })
@@ -164,14 +166,14 @@ async function finish(core: Core, backend: Backend | undefined, record: JobRecor
 }
 
 /** Keeps the end of the log under a name of its own, for the final write to refer to. */
-async function capture(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<Captured | 'unreadable'> {
+async function capture(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<Captured | 'unreadable' | 'gone'> {
   const { ref = '', generation } = record
   let log: LogTail
   try {
     log = await engineCall(core, turn, idsOf(record), (call) => backend.logs(ref, CAPTURE_BOUNDS, call))
   } catch (error) {
     core.log('log is not readable', { ...idsOf(record), error: errorText(error) })
-    return 'unreadable'
+    return error instanceof LogGone ? 'gone' : 'unreadable'
   }
   const name = freshId(core)
   await core.store.putLog(record, generation, name, log)
@@ -182,6 +184,9 @@ interface Captured {
   name: string
   truncated: boolean
 }
+
+/** Where nothing was read, the record keeps what it has. */
+const captured = (kept: Captured | string | undefined): Partial<Captured> => (typeof kept === 'object' ? kept : {})
 
 async function keepLiveLog(
   core: Core,

@@ -1,6 +1,6 @@
 import { PmanError } from '../../lib/errors.ts'
 import type { JobKey, Principal } from '../../lib/jobs/types.ts'
-import { EngineRejected } from '../../lib/backends/contract.ts'
+import { EngineRejected, LogGone } from '../../lib/backends/contract.ts'
 import { ANYONE, testGateway, type Gateway } from '../support/gateway.ts'
 
 let gateway: Gateway
@@ -305,6 +305,20 @@ describe('an engine that fails', () => {
     gateway.ahead += gateway.core.timing.captureWithin
     expect(await gateway.until(key, 'failed')).toMatchObject({ exitCode: 5, message: expect.stringMatching(/could not be read/) as string })
     expect(await gateway.record(key)).not.toHaveProperty('endSeen')
+  })
+
+  test('a log that the engine has removed holds up nothing; what was read while the job ran is kept', async () => {
+    await submit('echo before; while [ ! -e /share/outgoing/go ]; do sleep 0.05; done; echo after')
+    await gateway.until(key, 'running')
+    for (let n = 0; n < 60; n++) {
+      const { log } = await gateway.service.status(ANYONE, key)
+      if (Buffer.from(log).toString() === 'before\n') break
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    gateway.engine.fail('logs', () => Promise.reject(new LogGone('its container is gone')))
+    gateway.put(key, 'go')
+    expect(await gateway.until(key, 'succeeded')).toMatchObject({ message: expect.stringMatching(/could not be read/) as string })
+    expect(Buffer.from((await gateway.service.status(ANYONE, key)).log).toString()).toBe('before\n')
   })
 
   test('a log that can be read again is kept with the end', async () => {

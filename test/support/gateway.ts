@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Backend } from '../../lib/backends/contract.ts'
@@ -36,6 +36,8 @@ export interface Gateway {
   /** How often the job of this key has run. */
   runs(key: JobKey): number
   output(key: JobKey, file: string): string
+  /** Makes a file in the job's output directory. */
+  put(key: JobKey, file: string): void
   record(key: JobKey): Promise<JobRecord | undefined>
   /** Polls the status until the job is in one of these states. */
   until(key: JobKey, ...states: JobRecord['state'][]): Promise<JobRecord>
@@ -130,6 +132,7 @@ export async function testGateway(settings: Partial<ComputeSettings> = {}, timin
     },
     runs: (key) => read(join(storebase, folder(key), 'out', 'runs')).split('\n').filter((line) => line === 'run').length,
     output: (key, file) => read(join(storebase, folder(key), 'out', file)),
+    put: (key, file) => writeFileSync(join(storebase, folder(key), 'out', file), ''),
     record: (key) => store.read(key),
     async until(key, ...states) {
       for (let tries = 0; tries < 400; tries++) {
