@@ -64,6 +64,14 @@ export class Bench {
     await this.#ground?.tearDown()
   }
 
+  /** Another deployment in the same place: its jobs are its own to clear. */
+  beside(): Bench {
+    const other = new Bench(this.#harness)
+    other.#ground = this.ground
+    other.#backend = this.ground.open(other.deployment)
+    return other
+  }
+
   get ground(): Ground {
     if (this.#ground === undefined) throw new Error('the bench is not set up')
     return this.#ground
