@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
 
 /** Variables that tell how to reach an engine. */
 export type Variables = Readonly<Record<string, string>>
@@ -37,6 +39,16 @@ async function answersSocket(url: string): Promise<void> {
 
 const AWS_ENDPOINTS = ['AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOINT_URL_SECRETS_MANAGER']
 
+/** By an administrator's kubectl, with which the suites do what is not the driver's to do. */
+async function answersKubernetes({ KUBECTL = '', KUBECONFIG = '' }: Variables): Promise<void> {
+  await promisify(execFile)(KUBECTL, ['--kubeconfig', KUBECONFIG, 'get', '--raw', '/readyz'], { timeout: ANSWER_WITHIN })
+}
+
+const KUBERNETES = [
+  ...['KUBE_SERVER', 'KUBE_CA_FILE', 'KUBE_TOKEN_FILE', 'KUBE_NORIGHTS_TOKEN_FILE', 'KUBECONFIG', 'KUBECTL', 'KUBE_CONTAINERD_SOCK'],
+  ...['KUBE_NAMESPACE', 'KUBE_NAMESPACE_RESTRICTED', 'KUBE_NAMESPACE_QUOTA', 'KUBE_NAMESPACE_OPENSHIFT'],
+  ...['KUBE_PVC', 'KUBE_STOREBASE', 'KUBE_TEST_IMAGE'],
+]
 
 /** The engines that are known by name. */
 export const ENGINES: Readonly<Record<string, Engine>> = {
@@ -54,11 +66,58 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     suites: ['test/lambda/'],
     projects: ['lambda'],
   },
+  cromwell: {
+    needs: ['CROMWELL_URL', 'CROMWELL_STANDIN_URL', 'CROMWELL_DIR'],
+    // Jobs go to SLURM too, where it is there.
+    on: 'slurm',
+    probe: (variables) => answersHttp(`${variables.CROMWELL_URL ?? ''}/engine/v1/status`),
+    suites: ['test/contract/backend/cromwell', 'test/backends/cromwell/'],
+  },
+  'cromwell-chaos': {
+    needs: ['CROMWELL_URL', 'CROMWELL_STANDIN_URL', 'CROMWELL_DIR'],
+    on: 'cromwell',
+    probe: (variables) => answersHttp(`${variables.CROMWELL_URL ?? ''}/engine/v1/status`),
+    suites: ['test/chaos/engines/cromwell'],
+    projects: ['chaos'],
+  },
   docker: {
     needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE', 'DOCKER_TLS_HOST', 'DOCKER_TLS_CA', 'DOCKER_TLS_CERT', 'DOCKER_TLS_KEY'],
     probe: (variables) => answersSocket(variables.DOCKER_HOST ?? ''),
     suites: ['test/contract/backend/docker.test.ts', 'test/backends/docker/', 'test/settings/', 'test/e2e/containers.test.ts'],
     projects: ['unit', 'e2e'],
+  },
+  'docker-chaos': {
+    needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE', 'DOCKER_TLS_HOST', 'DOCKER_TLS_CA', 'DOCKER_TLS_CERT', 'DOCKER_TLS_KEY'],
+    on: 'docker',
+    probe: (variables) => answersSocket(variables.DOCKER_HOST ?? ''),
+    suites: ['test/chaos/engines/docker'],
+    projects: ['chaos'],
+  },
+  kubernetes: {
+    needs: KUBERNETES,
+    on: 'kube',
+    probe: answersKubernetes,
+    suites: ['test/contract/backend/kubernetes.test.ts', 'test/backends/kubernetes/(?!restart)'],
+  },
+  /** Restarts the API server and the kubelet, so nothing else may use the cluster meanwhile. */
+  'kubernetes-restart': {
+    needs: KUBERNETES,
+    on: 'kube',
+    probe: answersKubernetes,
+    suites: ['test/backends/kubernetes/restart.test.ts'],
+  },
+  openshift: {
+    needs: KUBERNETES,
+    on: 'kube',
+    probe: answersKubernetes,
+    suites: ['test/contract/backend/openshift.test.ts', 'test/backends/openshift/'],
+  },
+  'kubernetes-chaos': {
+    needs: KUBERNETES,
+    on: 'kube',
+    probe: answersKubernetes,
+    suites: ['test/chaos/engines/kubernetes'],
+    projects: ['chaos'],
   },
   local: { needs: [], probe: async () => undefined, suites: ['test/contract/backend/local.test.ts'] },
   podman: {
@@ -67,11 +126,44 @@ export const ENGINES: Readonly<Record<string, Engine>> = {
     suites: ['test/contract/backend/podman.test.ts', 'test/backends/podman/', 'test/settings/', 'test/e2e/containers.test.ts'],
     projects: ['unit', 'e2e'],
   },
+  'podman-chaos': {
+    needs: ['PODMAN_HOST', 'PODMAN_TEST_IMAGE'],
+    on: 'podman',
+    probe: (variables) => answersSocket(variables.PODMAN_HOST ?? ''),
+    suites: ['test/chaos/engines/podman'],
+    projects: ['chaos'],
+  },
+  slurm: {
+    needs: ['SLURM_REST_URL', 'SLURM_USER_NAME', 'SLURM_USER_TOKEN', 'SLURM_CONF'],
+    probe: (variables) => answersHttp(variables.SLURM_REST_URL ?? ''),
+    suites: ['test/contract/backend/slurm.test.ts', 'test/backends/slurm/(?!restart)'],
+  },
+  'slurm-chaos': {
+    needs: ['SLURM_REST_URL', 'SLURM_USER_NAME', 'SLURM_USER_TOKEN', 'SLURM_CONF'],
+    on: 'slurm',
+    probe: (variables) => answersHttp(variables.SLURM_REST_URL ?? ''),
+    suites: ['test/chaos/engines/slurm'],
+    projects: ['chaos'],
+  },
+  /** Restarts the controller, so nothing else may use the cluster meanwhile. */
+  'slurm-restart': {
+    needs: ['SLURM_REST_URL', 'SLURM_USER_NAME', 'SLURM_USER_TOKEN', 'SLURM_CONF'],
+    on: 'slurm',
+    probe: (variables) => answersHttp(variables.SLURM_REST_URL ?? ''),
+    suites: ['test/backends/slurm/restart.test.ts'],
+  },
   swarm: {
     needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE'],
     on: 'docker',
     probe: (variables) => answersSocket(variables.DOCKER_HOST ?? ''),
     suites: ['test/contract/backend/swarm.test.ts', 'test/backends/swarm/', 'test/settings/', 'test/e2e/containers.test.ts'],
     projects: ['unit', 'e2e'],
+  },
+  'swarm-chaos': {
+    needs: ['DOCKER_HOST', 'DOCKER_TEST_IMAGE'],
+    on: 'docker',
+    probe: (variables) => answersSocket(variables.DOCKER_HOST ?? ''),
+    suites: ['test/chaos/engines/swarm'],
+    projects: ['chaos'],
   },
 }
