@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { NeedsPreparation, type Backend, type Call, type Found } from '../../../lib/backends/contract.ts'
-import { local } from '../../../lib/backends/local/index.ts'
 import { circuitBreaker } from '../../../lib/jobs/breaker.ts'
 import { cleanup } from '../../../lib/jobs/cleanup.ts'
 import { systemTimers, type ComputeSettings, type Core } from '../../../lib/jobs/core.ts'
@@ -12,9 +11,10 @@ import { dynamoStore } from '../../../lib/jobs/dynamodb.ts'
 import type { KillPoint } from '../../../lib/jobs/kill-points.ts'
 import { jobService, type JobService } from '../../../lib/jobs/service.ts'
 import { DEFAULT_TIMING, type Timing } from '../../../lib/jobs/timing.ts'
-import type { JobKey, JobSpec, Principal } from '../../../lib/jobs/types.ts'
+import type { JobKey, JobRecord, JobSpec, Principal } from '../../../lib/jobs/types.ts'
 import { faulty, type FaultyBackend } from '../../support/faults.ts'
 import { spec } from '../../support/records.ts'
+import { MORTALS, type Mortal } from './mortals.ts'
 
 export const CLIENT: Principal = { name: 'client', scopes: ['read', 'write'] }
 export const KEY: JobKey = { compute: 'here', jid: 'job' }
@@ -24,6 +24,8 @@ export interface Place {
   url: string
   table: string
   root: string
+  /** Which engine it has, by its name in `mortals.ts`. */
+  engine: string
 }
 
 export interface Variant {
@@ -37,6 +39,8 @@ export interface Deployment {
   core: Core
   service: JobService
   engine: FaultyBackend
+  /** A job that writes down, for each run, a word and the engine object that it runs as, then does what the shell script says. */
+  job: (word: string, script: string) => JobSpec
   cleanup(): Promise<unknown>
   /** Everything that the engine holds. */
   held(): Promise<Found[]>
@@ -58,9 +62,8 @@ const TIMING: Timing = {
   breakerFor: 50,
 }
 
-const COMPUTE: ComputeSettings = {
+const COMPUTE: Omit<ComputeSettings, 'type'> = {
   name: KEY.compute,
-  type: 'local',
   storage: { type: 'host' },
   homeWorkaround: false,
   labels: {},
@@ -74,27 +77,22 @@ const PREPARED = '{"digest":"x"}'
 
 export async function openDeployment(place: Place, variant: Variant, reached: (point: KillPoint) => void): Promise<Deployment> {
   const timing = { ...TIMING, ...variant.timing }
-  const client = new DynamoDBClient({ region: 'us-east-1', endpoint: place.url, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } })
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  const client = new DynamoDBClient({ region: 'us-east-1', endpoint: place.url, credentials })
   const store = dynamoStore({ client, table: place.table, timing, clock: Date.now, random: randomBytes })
   const deployment = await store.deployment()
-  const real = local.open({
-    compute: KEY.compute,
-    deployment,
-    host: 'machine',
-    storage: { type: 'host', storebase: join(place.root, 'data') },
-    options: { directory: join(place.root, 'jobs'), killGrace: 1_500 },
-    credentials: () => Promise.resolve(undefined),
-  })
+  const mortal = mortalOf(place)
+  const real = mortal.open(place, KEY.compute, deployment)
   const engine = faulty(variant.prepares === true ? preparing(real) : real)
-  const dispatched: Promise<void>[] = []
+  let dispatched: Promise<void> | undefined
   const core: Core = {
     store,
-    computes: new Map([[KEY.compute, COMPUTE]]),
+    computes: new Map([[KEY.compute, { ...COMPUTE, type: place.engine }]]),
     defaultCompute: KEY.compute,
     backend: () => Promise.resolve(engine),
     deployment: () => Promise.resolve(deployment),
-    // as on Lambda: whoever asks does not wait for it
-    requestDispatch: async (key) => void dispatched.push(dispatchJob(core, key)),
+    // as on Lambda: whoever asks does not wait for it; one at a time, or they pile up on a machine under load
+    requestDispatch: async (key) => void (dispatched ??= dispatchJob(core, key).finally(() => (dispatched = undefined))),
     breaker: circuitBreaker(timing, Date.now),
     timing,
     clock: Date.now,
@@ -108,6 +106,7 @@ export async function openDeployment(place: Place, variant: Variant, reached: (p
     core,
     service: jobService(core),
     engine,
+    job: (word, script) => tracedJob(mortal, word, script),
     cleanup: () => cleanup(core, firstSeen),
     async held() {
       const found: Found[] = []
@@ -115,7 +114,7 @@ export async function openDeployment(place: Place, variant: Variant, reached: (p
       return found
     },
     async close() {
-      await Promise.all(dispatched)
+      await dispatched
       client.destroy()
     },
   }
@@ -126,30 +125,42 @@ function preparing(real: Backend): Backend {
   return {
     ...real,
     prepare: () => Promise.resolve(PREPARED),
-    create: (job, prepared, at) => (prepared === PREPARED ? real.create(job, prepared, at) : Promise.reject(new NeedsPreparation('no image'))),
+    async create(job, prepared, at) {
+      if (prepared !== PREPARED) throw new NeedsPreparation('no image')
+      return real.create(job, undefined, at)
+    },
   }
 }
 
 export const call = (): Call => ({ signal: new AbortController().signal, deadline: Number.POSITIVE_INFINITY, log: () => undefined })
 
-/** A job that writes down, for each run, a word and the engine object that it runs as, then does what the shell script says. */
-export const job = (word: string, script: string): JobSpec =>
-  spec({
-    entrypoint: ['/bin/sh', '-c', `echo "${word} $(pwd)" >> /share/outgoing/runs\n${script}`],
+function tracedJob({ image, self }: Mortal, word: string, script: string): JobSpec {
+  return spec({
+    image,
+    entrypoint: ['/bin/sh', '-c', `echo "${word} ${self}" >> /share/outgoing/runs\n${script}`],
     args: [],
     mounts: [
       { field: 'input_dir', source: 'in', target: '/share/incoming', readOnly: true },
       { field: 'output_dir', source: 'out', target: '/share/outgoing', readOnly: false },
     ],
   })
+}
 
-/** The runs there have been: of what, and as which engine object. */
-export function runsOf({ root }: Place): { word: string; engineName: string }[] {
-  const lines = read(join(root, 'data', 'out', 'runs')).split('\n').filter((line) => line !== '')
+/** The runs there have been: of what, and as which engine object, in the word that `objectOf` has for a record's. */
+export function runsOf(place: Place): { word: string; object: string }[] {
+  const lines = read(join(place.root, 'data', 'out', 'runs')).split('\n').filter((line) => line !== '')
   return lines.map((line) => {
-    const [word = '', path = ''] = line.split(' ')
-    return { word, engineName: path.split('/').at(-2)?.split('.')[0] ?? '' }
+    const [word = '', self = ''] = line.split(' ')
+    return { word, object: mortalOf(place).objectIn(self) }
   })
+}
+
+export const objectOf = (place: Place, record: JobRecord): string => mortalOf(place).objectOf(record)
+
+export function mortalOf({ engine }: Pick<Place, 'engine'>): Mortal {
+  const mortal = MORTALS[engine]
+  if (mortal === undefined) throw new Error(`there is no engine "${engine}"`)
+  return mortal
 }
 
 function read(file: string): string {

@@ -3,10 +3,10 @@ import { isFinal } from '../../../lib/jobs/lifecycle.ts'
 import type { JobRecord } from '../../../lib/jobs/types.ts'
 import type { Faultable } from '../../support/faults.ts'
 import { ALONE, BEATING } from '../heartbeat.ts'
-import { CLIENT, job, KEY, type Deployment, type Variant } from './deployment.ts'
+import { CLIENT, KEY, type Deployment, type Variant } from './deployment.ts'
 
-/** What is done to the one job of a scenario, each to its end. All but `limit` and `expire`, which wait for cleanup, are a client's requests. */
-export type Step = 'submit' | 'submit another' | 'running' | 'finish' | 'cancel' | 'delete' | 'limit' | 'expire'
+/** What is done to the one job of a scenario, each to its end: a client's requests, and what cleanup does: `removed`, `limit`, `expire`. */
+export type Step = 'submit' | 'submit another' | 'running' | 'finish' | 'cancel' | 'delete' | 'removed' | 'limit' | 'expire'
 
 export interface Scenario extends Variant {
   /** The shell script of the first job. */
@@ -93,7 +93,8 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   delete: {
     script: LONG,
-    steps: ['submit', 'running', 'delete'],
+    // a job that takes its time to end is removed by cleanup
+    steps: ['submit', 'running', 'delete', 'removed'],
     kills: FIRST_TIME('delete: written', 'remove: sent', 'remove: written'),
     runs: ['first'],
     record: { state: 'deleted', generation: 1 },
@@ -138,17 +139,22 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 }
 
-const ANOTHER = job('another', `${ALONE} && echo again; exit 4`)
+const ANOTHER = `${ALONE} && echo again; exit 4`
 const record = (deployment: Deployment): Promise<JobRecord | undefined> => deployment.core.store.read(KEY)
 const status = (deployment: Deployment) => deployment.service.status(CLIENT, KEY)
 
 const STEPS: Readonly<Record<Step, (deployment: Deployment, scenario: Scenario) => Promise<unknown>>> = {
-  submit: ({ service }, { script }) => service.submit(CLIENT, KEY, job('first', script)),
-  'submit another': ({ service }) => service.submit(CLIENT, KEY, ANOTHER),
+  submit: ({ service, job }, { script }) => service.submit(CLIENT, KEY, job('first', script)),
+  'submit another': ({ service, job }) => service.submit(CLIENT, KEY, job('another', ANOTHER)),
   running: (deployment) => until('the job runs', async () => Buffer.from((await status(deployment)).log).toString() === 'begun\n'),
   finish: (deployment) => until('the job has ended', async () => isFinal((await status(deployment)).record.state)),
   cancel: ({ service }) => service.cancel(CLIENT, KEY),
   delete: ({ service }) => service.delete(CLIENT, KEY),
+  removed: (deployment) =>
+    until('nothing of the job is left', async () => {
+      await deployment.cleanup()
+      return (await record(deployment))?.previous.length === 0
+    }),
   limit: (deployment) =>
     until('the job is stopped', async () => {
       await deployment.cleanup()
@@ -164,7 +170,7 @@ const STEPS: Readonly<Record<Step, (deployment: Deployment, scenario: Scenario) 
 /** Does one step to its end. */
 export const take = (step: Step, deployment: Deployment, scenario: Scenario): Promise<unknown> => STEPS[step](deployment, scenario)
 
-const PATIENCE = 15_000
+const PATIENCE = 30_000
 const EVERY = 30
 
 /** Asks again and again; throws, with what is being waited for, when that lasts too long. */

@@ -1,0 +1,5 @@
+import { driverChaos } from './driver-suite.ts'
+import { serviceChaos } from './service-suite.ts'
+
+driverChaos('cromwell')
+serviceChaos('cromwell')

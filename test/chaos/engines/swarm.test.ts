@@ -1,0 +1,7 @@
+import { driverChaos } from './driver-suite.ts'
+import { lateReleases } from './late-suite.ts'
+import { serviceChaos } from './service-suite.ts'
+
+driverChaos('swarm')
+serviceChaos('swarm')
+lateReleases('swarm')
