@@ -166,6 +166,8 @@ export interface Backend {
   release(ref: EngineRef, attempt: number, call: Call): Promise<void>
   /** Every object with this engine name: a hint. [] = not seen; several where names are not unique. */
   find(engineName: string, call: Call): Promise<Found[]>
+  /** What a service before this one has left on the engine under this jid, oldest first: read, and never changed. */
+  inherited?(jid: string, call: Call): Promise<Found[]>
   /** What the engine says of each, same length and order; never throws for one of them. */
   observe(refs: readonly EngineRef[], call: Call): Promise<Observation[]>
   /** The end of the job's output; a job without output gives none. Throws LogGone, or anything else if it cannot be read now. */

@@ -7,6 +7,7 @@ import { CAPTURE_BOUNDS, look } from './look.ts'
 import { clearPrevious } from './previous.ts'
 import { timeLimitOf } from './engine-job.ts'
 import { imageAllowed } from './image.ts'
+import { inherited, isInherited } from './inherited.ts'
 import { jidProblem } from './jid.ts'
 import { isFinal, isObservable } from './lifecycle.ts'
 import { tailOf } from './log-tail.ts'
@@ -162,11 +163,11 @@ export function jobService(core: Core): JobService {
 
   async function status(principal: Principal, given: JobKey): Promise<JobStatus> {
     const { key, settings } = meant(principal, given, 'read')
-    const found = await core.store.readWithLog(key, STATUS_LOG_BYTES)
+    const found = (await core.store.readWithLog(key, STATUS_LOG_BYTES)) ?? (await inherited(core, key, turn(principal)))
     if (found === undefined || found.record.state === 'deleted') throw unknownJob(key)
     const { record, log } = found
     const shown = (all: LogTail): Uint8Array => tailOf(all, { tailLines: settings.logsTail, maxBytes: STATUS_LOG_BYTES }).bytes
-    if (!isObservable(record)) return view(record, shown(log))
+    if (!isObservable(record) || isInherited(record)) return view(record, shown(log))
     const polled = await poll(core, record, turn(principal), { known: log.bytes, tailLines: settings.logsTail })
     if (polled === record) return view(record, shown(log))
     const after = await core.store.readWithLog(key, STATUS_LOG_BYTES)
@@ -177,11 +178,11 @@ export function jobService(core: Core): JobService {
   async function logs(principal: Principal, given: JobKey, tailLines: number): Promise<LogTail> {
     const { key } = meant(principal, given, 'read')
     const bounds = { ...CAPTURE_BOUNDS, tailLines }
-    const found = await core.store.readWithLog(key, bounds.maxBytes)
+    const found = (await core.store.readWithLog(key, bounds.maxBytes)) ?? (await inherited(core, key, turn(principal)))
     if (found === undefined || found.record.state === 'deleted') throw unknownJob(key)
     const { record, log } = found
     const { ref } = record
-    if (!isObservable(record) || ref === undefined) return tailOf(log, bounds)
+    if (!isObservable(record) || ref === undefined || isInherited(record)) return tailOf(log, bounds)
     const backend = await core.backend(key.compute)
     if (!backend.supports.logsWhileRunning) return tailOf(log, bounds)
     try {

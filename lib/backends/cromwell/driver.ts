@@ -74,6 +74,11 @@ export function cromwellDriver({ deployment, options, supports, api: connect }: 
       return looks.found(await workflows.named(engineName, signal), workflows, signal)
     },
 
+    async inherited(jid, { signal }) {
+      const { workflows } = await reader()
+      return looks.found((await workflows.named(jid, signal)).filter(({ pman }) => pman), workflows, signal)
+    },
+
     async observe(refs, { signal }) {
       try {
         const { workflows } = await reader()

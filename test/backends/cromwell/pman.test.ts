@@ -52,6 +52,8 @@ describeIf(WITHOUT_STAND_IN === undefined, WITHOUT_STAND_IN ?? '', "pman's own o
     const end = await seen(backend, id, 'ended')
     expect(end).toMatchObject(expected)
     expect(await backend.find(jid, call())).toEqual([{ engineName: jid, ref: id, observation: end }])
+    expect(await backend.inherited?.(jid, call())).toEqual([{ engineName: jid, ref: id, observation: end }])
+    expect(await backend.inherited?.(`${jid} of nobody`, call())).toEqual([])
     // Cromwell keeps pman's logs in files alone: it says where.
     const refused = () => backend.logs(id, bounds, call()).then(() => '', errorText)
     await until(refused, (words) => words.includes('/call-plugin_instance/execution/stdout'))
