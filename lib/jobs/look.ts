@@ -9,6 +9,7 @@ import { release } from './handover.ts'
 import { cancelledBeforeCommit, decideLook, isObservable, type End, type Step } from './lifecycle.ts'
 import { removeByName, tidy } from './previous.ts'
 import { sideBySide } from './side-by-side.ts'
+import { tailOf, withEarlier } from './log-tail.ts'
 import { LIVE_CAPTURE } from './store.ts'
 import type { JobRecord, LogTail } from './types.ts'
 import * as writes from './writes.ts'
@@ -171,6 +172,7 @@ async function capture(core: Core, backend: Backend, record: JobRecord, turn: Tu
   let log: LogTail
   try {
     log = await engineCall(core, turn, idsOf(record), (call) => backend.logs(ref, CAPTURE_BOUNDS, call))
+    if (log.gone !== undefined) log = await withWhatIsKept(core, record, log)
   } catch (error) {
     core.log('log is not readable', { ...idsOf(record), error: errorText(error) })
     return error instanceof LogGone ? 'gone' : 'unreadable'
@@ -178,6 +180,12 @@ async function capture(core: Core, backend: Backend, record: JobRecord, turn: Tu
   const name = freshId(core)
   await core.store.putLog(record, generation, name, log)
   return { name, truncated: log.truncated }
+}
+
+/** What the engine has removed of the log, from what was read of it while the job ran. */
+async function withWhatIsKept(core: Core, record: JobRecord, log: LogTail): Promise<LogTail> {
+  const kept = await core.store.readWithLog(record, CAPTURE_BOUNDS.maxBytes)
+  return kept === undefined ? log : tailOf(withEarlier(log, kept.log), CAPTURE_BOUNDS)
 }
 
 interface Captured {

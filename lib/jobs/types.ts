@@ -170,6 +170,8 @@ export type JobRecord = z.infer<typeof jobRecordSchema>
 export interface LogTail {
   bytes: Uint8Array
   truncated: boolean
+  /** What the lines begin with of those parts that the engine has removed: of these, what was read before is all there is. */
+  gone?: readonly string[] | undefined
 }
 
 /** How much of a log is wanted: its last lines, and of these the last bytes. */

@@ -20,14 +20,18 @@ export async function logs(jobs: OwnJobs, id: JobId, bounds: LogBounds, { signal
   const workers = Math.max(job?.spec?.completions ?? 1, ...[...pods.keys()].map((index) => index + 1))
   const share: LogBounds = { tailLines: Math.ceil(bounds.tailLines / workers), maxBytes: Math.floor(bounds.maxBytes / workers) }
   const parts: LogTail[] = []
+  const gone: string[] = []
   for (let worker = 0; worker < workers; worker++) {
     const pod = pods.get(worker)
     const read = pod && (await podTail(jobs, pod, share, signal))
     if (workers === 1 && pod !== undefined && read === undefined) throw new LogGone('its container was removed by the engine, and its log with it')
-    const tail = read ?? (isFinished(job) && pods.size > 0 ? REMOVED : EMPTY)
+    const isRemoved = read === undefined && isFinished(job) && pods.size > 0
+    if (isRemoved) gone.push(`worker ${worker}: `)
+    const tail = read ?? (isRemoved ? REMOVED : EMPTY)
     parts.push(workers === 1 ? tail : { ...tail, bytes: prefixed(tail.bytes, `worker ${worker}: `) })
   }
-  return tailOf({ bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), truncated: parts.some(({ truncated }) => truncated) }, bounds)
+  const whole = tailOf({ bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), truncated: parts.some(({ truncated }) => truncated) }, bounds)
+  return gone.length === 0 ? whole : { ...whole, gone }
 }
 
 const EMPTY: LogTail = { bytes: new Uint8Array(), truncated: false }
