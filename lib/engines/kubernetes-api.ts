@@ -72,7 +72,11 @@ export function kubernetesApi(endpoint: Endpoint & { token?: string | undefined 
       const question = { method: 'GET', path, query: { container, tailLines }, signal } as const
       const answer = await http.stream(question)
       // 204: the container has not written anything yet.
-      if (answer.status === 200 || answer.status === 204) return answer
+      if (answer.status === 204 || (answer.status === 200 && isPlainText(answer))) return answer
+      if (answer.status === 200) {
+        answer.body.destroy()
+        throw new EngineAnswer(`GET ${path}: the answer is no log`, answer.status)
+      }
       throw refusalOf(question, { ...answer, text: await textOf(answer) })
     },
     claim: (name, signal) => core(signal, 'PersistentVolumeClaim').readNamespacedPersistentVolumeClaim({ namespace, name }),
@@ -86,6 +90,9 @@ export function kubernetesApi(endpoint: Endpoint & { token?: string | undefined 
     },
   }
 }
+
+/** A log is text (Kubernetes API, "read log of the specified Pod"); a page is what something in between says. */
+const isPlainText = ({ headers }: StreamedAnswer): boolean => headers['content-type']?.startsWith('text/plain') === true
 
 interface Page {
   limit: number

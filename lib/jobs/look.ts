@@ -8,6 +8,7 @@ import { engineCall, freshId, idsOf, NotAsked, short, undecided, written, type C
 import { release } from './handover.ts'
 import { cancelledBeforeCommit, decideLook, isObservable, type End, type Step } from './lifecycle.ts'
 import { removeByName, tidy } from './previous.ts'
+import { REASONS } from './reasons.ts'
 import { sideBySide } from './side-by-side.ts'
 import { tailOf, withEarlier } from './log-tail.ts'
 import { LIVE_CAPTURE } from './store.ts'
@@ -162,8 +163,23 @@ async function finish(core: Core, backend: Backend | undefined, record: JobRecor
   const result = await core.store.write(record, turn.by, row, record)
   core.reached?.('end: written')
   core.log('ended', { ...idsOf(record), applied: result.applied, state: end.state, reason: end.reason, exitCode: end.exitCode })
-  if (result.applied) await tidy(core, record)
+  if (result.applied) {
+    await tidy(core, record)
+    if (backend !== undefined && REASONS[end.reason].mayRepeat) await removeWhatNeverRan(core, backend, record, turn)
+  }
   return result.record ?? record
+}
+
+/** There is nothing to see in it any more, and it may wait for something at its engine; what fails here is done after the retention. */
+async function removeWhatNeverRan(core: Core, backend: Backend, record: JobRecord, turn: Turn): Promise<void> {
+  const { ref, compute } = record
+  if (ref === undefined || core.computes.get(compute)?.removeJobs === false) return
+  try {
+    const answer = await engineCall(core, turn, idsOf(record), (call) => backend.remove(ref, call))
+    core.log('removed what never ran', { ...idsOf(record), answer })
+  } catch (error) {
+    core.log('removal is not confirmed', { ...idsOf(record), error: errorText(error) })
+  }
 }
 
 /** Keeps the end of the log under a name of its own, for the final write to refer to. */

@@ -321,6 +321,26 @@ describe('an engine that fails', () => {
     expect(Buffer.from((await gateway.service.status(ANYONE, key)).log).toString()).toBe('before\n')
   })
 
+  test('what the engine has given up before it ran is removed from it, once its end is in the table', async () => {
+    await submit('while [ ! -e /share/outgoing/go ]; do sleep 0.05; done')
+    await gateway.until(key, 'running')
+    const removals = gateway.engine.calls.remove
+    gateway.engine.fail('remove', async (act) => {
+      expect(await gateway.record(key)).toMatchObject({ state: 'failed', reason: 'ImageNotFound' })
+      return act()
+    })
+    gateway.engine.fail('observe', () => Promise.resolve([{ kind: 'state', phase: 'ended', reason: 'ImageNotFound', message: 'no such image' }]))
+    expect(await gateway.until(key, 'failed')).toMatchObject({ reason: 'ImageNotFound' })
+    expect(gateway.engine.calls.remove - removals).toBe(1)
+  })
+
+  test('a job that ran and failed stays at its engine until its time is over', async () => {
+    const removals = gateway.engine.calls.remove
+    await submit('exit 3')
+    await gateway.until(key, 'failed')
+    expect(gateway.engine.calls.remove - removals).toBe(0)
+  })
+
   test('a log that can be read again is kept with the end', async () => {
     gateway.engine.fail('logs', 'refused', 2)
     await submit('echo x; exit 5')

@@ -44,6 +44,14 @@ test.each([
   await expect(all()).rejects.toBeInstanceOf(kind)
 })
 
+test('a page that somebody in between sends is no log', async () => {
+  says(200, '<!doctype html>', { 'content-type': 'text/html' })
+  await expect(api.podLog('pod', 'job', 10, signal)).rejects.toBeInstanceOf(EngineAnswer)
+  says(200, 'line\n', { 'content-type': 'text/plain' })
+  const { body } = await api.podLog('pod', 'job', 10, signal)
+  expect((await body.toArray()).join('')).toBe('line\n')
+})
+
 test('Retry-After is handed on', async () => {
   says(429, { ...status, code: 429 }, { 'retry-after': '7' })
   await expect(all()).rejects.toMatchObject({ status: 429, retryAfter: 7000 })
