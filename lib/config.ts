@@ -144,18 +144,20 @@ function withStorageType(compute: unknown): unknown {
 
 /** What the drivers say of their own options, in the words of the source. */
 async function driverProblems(draft: Draft, drivers: Drivers): Promise<string[]> {
-  const found = rawComputes(draft.raw).map(async ([name, raw]) => {
+  const found: string[] = []
+  for (const [name, raw] of rawComputes(draft.raw)) {
     const type = isMapping(raw) ? raw.type : undefined
     const load = Object.entries(drivers).find(([known]) => known === type)?.[1]
     const slice = driverSlice(raw)
-    if (!load || !slice) return []
+    if (!load || !slice) continue
     const { problems } = await load()
-    return problems({ options: slice.options, storage: slice.storage ?? { type: 'unknown' } })
+    const told = problems({ options: slice.options, storage: slice.storage ?? { type: 'unknown' } })
       .map(splitProblem)
       .filter(({ path }) => slice.storage !== undefined || path[0] !== 'storage')
       .map(({ path, text }) => `${draft.says(['computes', name, ...path])}: ${text}`)
-  })
-  return (await Promise.all(found)).flat()
+    found.push(...told)
+  }
+  return found
 }
 
 /** A driver's `path: text`; a path that does not begin with `storage` is one in its options. */

@@ -21,9 +21,8 @@ type Drivers = Readonly<Record<string, () => Promise<Pick<BackendModule, 'suppor
 
 /** What every engine can do, as a table in Markdown: a row for each word of `supports`, a column for each driver. */
 export async function engineMatrix(drivers: Drivers = BACKENDS): Promise<string> {
-  const engines = await Promise.all(
-    Object.entries(drivers).map(async ([name, load]) => ({ name, supports: (await load()).supports })),
-  )
+  const engines: { name: string; supports: Supports }[] = []
+  for (const [name, load] of Object.entries(drivers)) engines.push({ name, supports: (await load()).supports })
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   const rows = (Object.keys(ROWS) as (keyof Supports)[]).map((key) =>
     line([ROWS[key], ...engines.map(({ supports }) => (supports[key] ? 'yes' : 'no'))]),
