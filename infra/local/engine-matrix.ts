@@ -1,5 +1,6 @@
 import type { BackendModule, Supports } from '../../lib/backends/contract.ts'
 import { BACKENDS } from '../../lib/backends/index.ts'
+import { engineVariables } from '../../lib/config/environment.ts'
 
 /** What each word of a driver's manifest means to a person: the rows of the matrix. */
 const ROWS: Readonly<Record<keyof Supports, string>> = {
@@ -38,6 +39,14 @@ export function engineList(supports: Supports): string {
     return found.length === 0 ? [] : [title, ...found.map((key) => `- ${ROWS[key]}`)]
   }
   return [...list('Yes:\n', true), ...list('\nNo:\n', false)].join('\n')
+}
+
+/** Which engines read each variable that is not for all of them, as a table in Markdown. */
+export function settingsTable(engines: readonly string[] = Object.keys(BACKENDS)): string {
+  const some = engineVariables().filter(({ only }) => only !== undefined)
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const rows = some.map(({ name, only = [] }) => line([`\`${name}\``, ...engines.map((engine) => (only.includes(engine) ? 'yes' : ''))]))
+  return [line(['only for', ...engines.map((engine) => `\`${engine}\``)]), line(['---', ...engines.map(() => ':-:')]), ...rows].join('\n')
 }
 
 const BEGIN = '<!-- npm run matrix writes these lines -->'

@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BACKEND_TYPES, BACKENDS } from '../../lib/backends/index.ts'
-import { engineList, engineMatrix, withMatrix } from './engine-matrix.ts'
+import { engineList, engineMatrix, settingsTable, withMatrix } from './engine-matrix.ts'
 
-/** `npm run matrix`: writes what each engine can do into the README, and into the engine's own page. */
+/** `npm run matrix`: writes what each engine can do into the README and the engine's own page, and what it reads into docs/settings.md. */
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -16,4 +16,5 @@ async function rewrite(page: string, text: string): Promise<void> {
 }
 
 await rewrite('README.md', await engineMatrix())
+await rewrite('docs/settings.md', settingsTable())
 for (const type of BACKEND_TYPES) await rewrite(`docs/engines/${type}.md`, engineList((await BACKENDS[type]()).supports))

@@ -75,6 +75,9 @@ export function valueOf(env: Environment, name: string): string | undefined {
   return value === undefined || value.trim() === '' ? undefined : value
 }
 
+/** The variables of a compute, and the engines that each is for; undefined: all of them. */
+export const engineVariables = (): { name: string; only: readonly string[] | undefined }[] => VARIABLES.map(({ name, only }) => ({ name, only }))
+
 /** Which of the variables that describe a compute are set. */
 export function computeVariables(env: Environment): string[] {
   return [...VARIABLES.map(({ name }) => name), ...RUN_AS].filter((name) => valueOf(env, name) !== undefined)

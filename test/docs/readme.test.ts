@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { engineList, engineMatrix, withMatrix } from '../../infra/local/engine-matrix.ts'
+import { engineList, engineMatrix, settingsTable, withMatrix } from '../../infra/local/engine-matrix.ts'
 import { BACKEND_TYPES, BACKENDS } from '../../lib/backends/index.ts'
 import { pman } from '../../lib/dialects/pman/index.ts'
 import { VERSION } from '../../lib/version.ts'
@@ -11,6 +11,12 @@ const README = read('README.md')
 test('the engine matrix is what the drivers say of themselves', async () => {
   expect(README).toBe(withMatrix(README, await engineMatrix()))
   for (const type of BACKEND_TYPES) expect(README).toMatch(new RegExp(`^\\| the engine… \\|.*\`${type}\``, 'm'))
+})
+
+test('docs/settings.md has which engine reads what', () => {
+  const page = read('docs/settings.md')
+  expect(page).toBe(withMatrix(page, settingsTable()))
+  expect(table(page, 'only for').map(([name]) => name)).toContain('`JOB_NAMESPACE`')
 })
 
 test.each(BACKEND_TYPES)('the page of %s has what its driver says of itself', async (type) => {
