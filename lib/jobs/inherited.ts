@@ -25,8 +25,9 @@ export function recordOf(key: JobKey, { engineName, ref, observation }: Found, n
 
 /** The job of an earlier service with this jid, and the end of its log as far as it can be read; undefined: there is none. Throws PmanError `engine_unavailable`. */
 export async function inherited(core: Core, key: JobKey, turn: Turn): Promise<{ record: JobRecord; log: LogTail } | undefined> {
-  const backend = await core.backend(key.compute)
-  if (backend.inherited === undefined) return undefined
+  // an engine that is not set up right is told of by whoever needs it
+  const backend = await core.backend(key.compute).catch(() => undefined)
+  if (backend?.inherited === undefined) return undefined
   const found = (await asked(core, backend, key, turn)).at(-1)
   const record = found && recordOf(key, found, core.clock(), core.timing)
   return record && { record, log: await logOf(core, backend, found.ref, key, turn) }
