@@ -73,12 +73,12 @@ async function watch(api: AxiosInstance): Promise<Job> {
     if (job.status === 'finishedWithError' && /\bimage\b/.test(job.message) && !started) throw new NoImage(job.message)
     if (job.status === 'notstarted' && Date.now() > patience) throw new NoImage(job.message)
     if (job.status.startsWith('finished')) return job
-    await sleep(200)
+    await Promise.race([sleep(200), cut])
   }
 }
 
 async function demo({ url, token }: Stack, storebase: string): Promise<void> {
-  const api = axios.create({ baseURL: `${url}/api/v1/`, headers: { Authorization: `Bearer ${token}` }, proxy: false })
+  const api = axios.create({ baseURL: `${url}/api/v1/`, headers: { Authorization: `Bearer ${token}` }, proxy: false, timeout: 30_000 })
   const { data: hello } = await api.get<object>('')
   say(`GET    /api/v1/: ${JSON.stringify(hello)}`)
 
@@ -132,7 +132,8 @@ async function demoOn(engine: ContainerEngine | undefined): Promise<void> {
     say(`serving ${stack.url}/api/v1/`)
     const stopped = stack.exited.then((how) => Promise.reject(new Error(`the server has ended by itself (${how})`)))
     stopped.catch(() => undefined)
-    await Promise.race([demo(stack, storebase), stopped, cut])
+    // who interrupts it leaves no job behind: the demo itself heeds the cut
+    await Promise.race([demo(stack, storebase), stopped])
   } catch (error) {
     if (error instanceof NoImage) throw error
     const answer = axios.isAxiosError(error) && error.response ? ` ${JSON.stringify(error.response.data)}` : ''

@@ -40,6 +40,16 @@ export class DockerRefusal extends Error {
   }
 }
 
+/** Runs a call; undefined if the engine itself says that there is no such object. Throws what the call throws otherwise. */
+export async function unlessAbsent<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (error instanceof DockerRefusal && error.status === 404) return undefined
+    throw error
+  }
+}
+
 /** The newest version of the API that this client has been written for, and the oldest (Docker 19.03). */
 const NEWEST = '1.45'
 const OLDEST = '1.40'

@@ -1,6 +1,6 @@
 /** A job's container: what the driver asks of one and tells it. Each changing call is sent once. */
 import * as z from 'zod'
-import { DockerRefusal } from '../../engines/docker-api.ts'
+import { unlessAbsent } from '../../engines/docker-api.ts'
 import type { DockerApi } from '../../engines/docker-api.ts'
 import type { EngineRef } from '../contract.ts'
 import type { Flavour } from './flavour.ts'
@@ -47,16 +47,6 @@ const ID = /^[0-9a-f]{64}$/
 
 /** What names a container: its whole id. A name or the beginning of an id would be resolved by the engine, to anybody's. */
 export const isRef = (ref: EngineRef): boolean => ID.test(ref)
-
-/** Runs a call; undefined if the engine itself says that there is no such container. */
-async function unlessAbsent<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call
-  } catch (error) {
-    if (error instanceof DockerRefusal && error.status === 404) return undefined
-    throw error
-  }
-}
 
 const at = (id: string, rest = ''): string => `/containers/${encodeURIComponent(id)}${rest}`
 

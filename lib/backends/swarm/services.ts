@@ -1,6 +1,6 @@
 /** A job's service and its tasks: what the driver asks of a Swarm and tells it. Each changing call is sent once. */
 import * as z from 'zod'
-import { DockerRefusal } from '../../engines/docker-api.ts'
+import { DockerRefusal, unlessAbsent } from '../../engines/docker-api.ts'
 import type { DockerApi } from '../../engines/docker-api.ts'
 import { EngineAnswer } from '../../engines/transport.ts'
 import type { Question } from '../../engines/transport.ts'
@@ -156,16 +156,6 @@ export class Services {
 }
 
 const createdSchema = z.object({ ID: z.string().regex(/^[a-z0-9]{25}$/), Warning: z.string().nullish() })
-
-/** Runs a call; undefined if the swarm itself says that there is no such service. A node that is no manager says 503 to everything. */
-async function unlessAbsent<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call
-  } catch (error) {
-    if (error instanceof DockerRefusal && error.status === 404) return undefined
-    throw error
-  }
-}
 
 function understood<T>(schema: z.ZodType<T>, json: unknown, what: string): T {
   const { data, error } = schema.safeParse(json)

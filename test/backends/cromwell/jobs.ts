@@ -3,25 +3,14 @@ import type { Backend, Call, EngineJob, EngineRef, Observation } from '../../../
 import { cromwell } from '../../../lib/backends/cromwell/index.ts'
 import { engineName } from '../../../lib/jobs/naming.ts'
 import type { JobSpec } from '../../../lib/jobs/types.ts'
+import { spec as plainSpec } from '../../support/records.ts'
 
 export const DEPLOYMENT = 'faults-1'
 
 export const call = (): Call => ({ signal: new AbortController().signal, deadline: Date.now() + 30_000, log: () => undefined })
 
-export const spec = (change: Partial<JobSpec> = {}): JobSpec => ({
-  image: 'docker.io/fnndsc/pl-simpledsapp:2.1.0',
-  entrypoint: ['true'],
-  args: [],
-  env: [],
-  mounts: [],
-  workers: 1,
-  cpuLimit: 0,
-  memoryLimit: 0,
-  gpuLimit: 0,
-  timeLimit: 0,
-  auid: 'cube',
-  ...change,
-})
+export const spec = (change: Partial<JobSpec> = {}): JobSpec =>
+  plainSpec({ image: 'docker.io/fnndsc/pl-simpledsapp:2.1.0', entrypoint: ['true'], args: [], ...change })
 
 /** A job as the core makes it of a spec. */
 export function job(change: Partial<JobSpec> = {}, more: Partial<EngineJob> = {}): EngineJob {
