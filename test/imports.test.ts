@@ -47,7 +47,7 @@ function importsOf(file: string): string[] {
 }
 
 const covers = (place: string, file: string): boolean => (place.endsWith('/') ? file.startsWith(place) : file === place)
-/** The driver folders are rooms of their own: one driver does not import another's inside. */
+/** Drivers share a room, since some are others with differences: Podman is Docker's, OpenShift is Kubernetes'. */
 const roomOf = (file: string) => ROOMS.find(({ room }) => covers(room, file))
 
 describe('imports go one way', () => {
